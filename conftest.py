@@ -1,0 +1,27 @@
+"""Every test runs on the CPU, in float32, on one thread, under the smoke budget, from one seed.
+
+The environment is set here, before torch is imported, so that the notebooks' kernels inherit it.
+Under pytest alone, beartype checks the annotations of course_lib (`--jaxtyping-packages`).
+"""
+
+import os
+
+os.environ |= {
+    "COURSE_DEVICE": "cpu",
+    "COURSE_PRECISION": "float32",
+    "COURSE_PROFILE": "smoke",
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "HF_HUB_OFFLINE": "1",
+    "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+}
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _seeded_and_single_threaded():
+    import torch
+
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
