@@ -1,0 +1,38 @@
+"""How good are the images?
+
+Sets of images are compared as distributions of features (`distributions`, `coverage`, `scores`), an
+image with the one it should have been pixel by pixel (`pixels`), a detector with the truth by ranking
+(`ranking`).
+"""
+
+from course_lib.metrics.coverage import PrecisionRecall, precision_recall
+from course_lib.metrics.distributions import (
+    Estimate,
+    Statistics,
+    frechet_distance,
+    kernel_distance,
+    squared_mmd,
+    statistics,
+)
+from course_lib.metrics.pixels import psnr, ssim
+from course_lib.metrics.ranking import auroc
+from course_lib.metrics.scores import Score, embed, evaluate, floor, score
+
+__all__ = [
+    "Estimate",
+    "PrecisionRecall",
+    "Score",
+    "Statistics",
+    "auroc",
+    "embed",
+    "evaluate",
+    "floor",
+    "frechet_distance",
+    "kernel_distance",
+    "precision_recall",
+    "psnr",
+    "score",
+    "squared_mmd",
+    "ssim",
+    "statistics",
+]
