@@ -1,7 +1,7 @@
 """Every test runs on the CPU, in float32, on one thread, under the smoke budget, from one seed.
 
 The environment is set here, before torch is imported, so that the notebooks' kernels inherit it.
-Under pytest alone, beartype checks the annotations of course_lib (`--jaxtyping-packages`).
+Under pytest alone, beartype checks the annotations of course_lib, jaxtyping's shapes among them.
 """
 
 import os
@@ -17,6 +17,9 @@ os.environ |= {
 }
 
 import pytest
+from jaxtyping import install_import_hook
+
+install_import_hook("course_lib", "typechecks.checked")
 
 
 @pytest.fixture(autouse=True)
