@@ -1,18 +1,51 @@
 """The data sets of the course: `load` for those that come as files, one module each for those that are drawn.
 
-Bundled as atlases, each with a card in `cards/`: fashion.
+Bundled, each with a card in `cards/`: fashion, digits.
 """
 
-from course_lib.data import fashion
+from course_lib.data import digits, fashion
+from course_lib.data.captions import Captioned, Vocabulary
+from course_lib.data.clips import Clips
 from course_lib.data.images import Batch, Images, to_float, to_uint8
+from course_lib.data.pairs import Pairs
 
-__all__ = ["Batch", "Images", "load", "to_float", "to_uint8"]
+__all__ = ["Batch", "Captioned", "Clips", "Images", "Pairs", "Vocabulary", "load", "to_float", "to_uint8"]
 
-NAMES = ("fashion",)
+NAMES = ("fashion", "digits")
 
 
-def load(name: str, split: str = "train", size: int | None = None, full: bool = False) -> Images:
+def load(name: str, split: str = "train", size: int | None = None, full: bool = False) -> Images | Pairs | Captioned:
+    """A data set by its name.
+
+    Parameters
+    ----------
+    name : str
+        One of `NAMES`.
+    split : "train" or "test"
+    size : int, optional
+        Pixels a side, where a set comes in several sizes.
+    full : bool
+        The whole of Fashion-MNIST instead of the bundled part; see `fashion`.
+
+    Raises
+    ------
+    ValueError
+        If there is no such set or split, or if the set does not have what is asked for.
+
+    Examples
+    --------
+    >>> load("fashion").pixels.shape
+    torch.Size([5000, 1, 28, 28])
+    """
+    if name not in NAMES:
+        raise ValueError(f"there is no data set {name!r}; the names are {', '.join(NAMES)}")
+    if full and name != "fashion":
+        raise ValueError(f"full is for fashion, of which only a part is bundled: {name} is whole already")
+    native = {"fashion": 28, "digits": 8}
+    if size is not None and name in native and size != native[name]:
+        raise ValueError(f"{name} comes in size {native[name]} only, got size {size}")
     match name:
         case "fashion":
             return fashion.fashion(split, full)
-    raise ValueError(f"there is no data set {name!r}; the names are {', '.join(NAMES)}")
+        case _:
+            return digits.digits(split)

@@ -59,12 +59,8 @@ class Images:
     classes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.pixels.dtype != torch.uint8 or self.pixels.ndim != 4:
-            raise ValueError(f"pixels must be uint8 (N, C, H, W), got {self.pixels.dtype} {tuple(self.pixels.shape)}")
-        if self.labels.shape != self.pixels.shape[:1]:
-            raise ValueError(f"labels must be ({len(self.pixels)},), one an image, got {tuple(self.labels.shape)}")
-        if self.labels.dtype != torch.int64:
-            raise ValueError(f"labels must be int64, got {self.labels.dtype}")
+        expect("pixels", self.pixels, torch.uint8, "NCHW")
+        expect("labels", self.labels, torch.int64, (len(self.pixels),))
         if self.classes and len(self.labels) and not 0 <= self.labels.min() <= self.labels.max() < len(self.classes):
             raise ValueError(f"labels must lie in 0..{len(self.classes) - 1}, one of {self.classes}")
 
@@ -98,15 +94,55 @@ class Images:
         ValueError
             If the set holds fewer images than one batch.
         """
-        if not 1 <= size <= len(self):
-            raise ValueError(f"a batch must hold 1 to {len(self)} images, all that the set has, got {size}")
-        return self._batches(size, torch.Generator().manual_seed(seed))
+        return (Batch(to_float(self.pixels[i]), self.labels[i]) for i in shuffled(self.labels, size, seed))
 
-    def _batches(self, size: int, rng: torch.Generator) -> Iterator[Batch]:
-        while True:
-            order = torch.randperm(len(self), generator=rng)
-            for index in order[: len(self) // size * size].to(self.pixels.device).split(size):
-                yield Batch(to_float(self.pixels[index]), self.labels[index])
+
+def expect(name: str, tensor: Tensor, dtype: torch.dtype, shape: str | tuple[int | str, ...]) -> None:
+    """Refuse a tensor of another dtype or shape; a letter stands for any length.
+
+    Examples
+    --------
+    >>> expect("labels", torch.zeros(3), torch.int64, (3,))
+    Traceback (most recent call last):
+    ValueError: labels must be int64 (3,), got float32 (3,)
+    """
+    fits = tensor.ndim == len(shape) and all(isinstance(n, str) or n == m for n, m in zip(shape, tensor.shape))
+    if not fits or tensor.dtype != dtype:
+        wanted = "(" + ", ".join(map(str, shape)) + ("," if len(shape) == 1 else "") + ")"
+        short = [str(kind).removeprefix("torch.") for kind in (dtype, tensor.dtype)]
+        raise ValueError(f"{name} must be {short[0]} {wanted}, got {short[1]} {tuple(tensor.shape)}")
+
+
+def shuffled(rows: Tensor, size: int, seed: int = 0) -> Iterator[Tensor]:
+    """Endless indices of full batches, reshuffled in each epoch.
+
+    Parameters
+    ----------
+    rows : Tensor, (N, ...)
+        Any tensor of the data set: its length and its device are used.
+    size : int
+        Indices a batch, 1 to N.
+    seed : int
+
+    Yields
+    ------
+    Tensor, int64, (size,)
+        On the device of `rows`, drawn on the CPU: the same on every device.
+
+    Raises
+    ------
+    ValueError
+        At once, if the set holds fewer rows than one batch.
+    """
+    if not 1 <= size <= len(rows):
+        raise ValueError(f"a batch must hold 1 to {len(rows)} images, all that the set has, got {size}")
+    return _shuffled(len(rows), size, rows.device, torch.Generator().manual_seed(seed))
+
+
+def _shuffled(n: int, size: int, device: torch.device, rng: torch.Generator) -> Iterator[Tensor]:
+    while True:
+        order = torch.randperm(n, generator=rng)
+        yield from order[: n // size * size].to(device).split(size)
 
 
 def to_float(pixels: Tensor) -> Tensor:
