@@ -1,10 +1,11 @@
 """How a notebook is built from its source, checked, and run into a page.
 
-source.py   percent source -> notebook without outputs
-execute.py  run its cells one by one, in this interpreter
-build.py    source -> notebook with outputs, the same bytes each time; and is what is committed still true?
-page.py     notebook -> one HTML file that needs no network
-run.py      execute a built notebook under a budget and write its page
+catalogue.py  which notebooks there are, and what they take
+source.py     percent source -> notebook without outputs
+execute.py    run its cells one by one, in this interpreter
+build.py      source -> notebook with outputs, the same bytes each time; is what is committed still true?
+page.py       notebook -> one HTML file that needs no network
+run.py        execute a built notebook under a budget and write its page
 
-Needs the packages of the extra `lab`; the rest of the library does not import it.
+All but the catalogue need the packages of the extra `lab`.
 """

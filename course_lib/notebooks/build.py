@@ -14,7 +14,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from course_lib.notebooks import source
-from course_lib.notebooks.execute import Failed, execute
+from course_lib.notebooks.execute import execute
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 SECONDS_A_CELL = 3600
@@ -25,7 +25,7 @@ def build(path: Path, out: Path, profile: str) -> None:
 
     Raises
     ------
-    Failed
+    CellError
         If a cell fails; the notebook that was there stays as it is.
     """
     notebook = source.read(path)
@@ -84,5 +84,3 @@ def _scrubbed(output: NotebookNode) -> NotebookNode | None:
 def _steady(text: str) -> str:
     return re.sub(r" at 0x[0-9a-f]{6,}", " at 0x…", text)
 
-
-__all__ = ["Failed", "build", "problems", "scrub"]

@@ -15,7 +15,7 @@ from nbformat import NotebookNode
 from course_lib.device import PROFILES
 
 
-class Failed(Exception):
+class CellError(Exception):
     """A cell did not run to its end.
 
     Attributes
@@ -60,7 +60,7 @@ def execute(notebook: NotebookNode, folder: Path, profile: str, timeout: int | N
 
     Raises
     ------
-    Failed
+    CellError
         If a cell raises, takes too long or kills the kernel.
     ValueError
         If the profile does not exist.
@@ -81,8 +81,8 @@ def _execute_cell(client: NotebookClient, cell: NotebookNode, index: int) -> Non
     try:
         client.execute_cell(cell, index, execution_count=client.code_cells_executed + 1)
     except CellExecutionError as error:
-        raise Failed(index, f"{error.ename}: {error.evalue}") from error
+        raise CellError(index, f"{error.ename}: {error.evalue}") from error
     except CellTimeoutError as error:
-        raise Failed(index, f"took more than {client.timeout} seconds") from error
+        raise CellError(index, f"took more than {client.timeout} seconds") from error
     except DeadKernelError as error:
-        raise Failed(index, "the kernel died; it may have run out of memory") from error
+        raise CellError(index, "the kernel died; it may have run out of memory") from error

@@ -6,28 +6,10 @@ import nbformat
 from nbformat import NotebookNode
 from tqdm import tqdm
 
-from course_lib import places
 from course_lib.notebooks.build import scrub
-from course_lib.notebooks.execute import Failed, execute
+from course_lib.notebooks.catalogue import find
+from course_lib.notebooks.execute import execute
 from course_lib.notebooks.page import page
-
-
-def names() -> list[str]:
-    """The notebooks that there are, in the course's order."""
-    return sorted(path.stem for path in places.notebooks().glob("[0-9]*.ipynb"))
-
-
-def find(name: str) -> Path:
-    """The built notebook of a name.
-
-    Raises
-    ------
-    ValueError
-        If there is none.
-    """
-    if name not in names():
-        raise ValueError(f"no notebook is called {name!r}; there are: {', '.join(names()) or 'none'}")
-    return places.notebooks() / f"{name}.ipynb"
 
 
 def run(name: str, profile: str, out: Path) -> Path:
@@ -53,7 +35,7 @@ def run(name: str, profile: str, out: Path) -> Path:
     ------
     ValueError
         If there is no such notebook or profile.
-    Failed
+    CellError
         If a cell fails.
     """
     notebook = _without_outputs(nbformat.read(find(name), as_version=4))
@@ -76,5 +58,3 @@ def _without_outputs(notebook: NotebookNode) -> NotebookNode:
             cell.outputs, cell.execution_count = [], None
     return notebook
 
-
-__all__ = ["Failed", "find", "names", "run"]

@@ -1,0 +1,139 @@
+"""course sample, train, evaluate.
+
+A recipe is a module of course_lib/recipes with `build()`, `data()`, `train(model, images, resume=...)`
+and `evaluate(model)`. One that draws its images in a particular way (guidance, steps) says so in
+`draw(model, labels)`, and `course sample` draws them in the same way.
+"""
+
+import math
+import pkgutil
+import sys
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from course_lib import recipes
+from course_lib.checkpoints import info, load, pretrained, rounded, save
+from course_lib.data.images import to_uint8
+from course_lib.device import pick_device, seeded
+from course_lib.model import Model, last
+
+BATCH = 250
+
+
+def sample(options) -> int:
+    """Draw images and write them as one picture or as arrays."""
+    out = options.out or Path(f"{Path(options.name).stem}.png")
+    if options.n < 1:
+        raise ValueError(f"--n must be 1 or more, got {options.n}")
+    if out.suffix not in WRITERS:
+        raise ValueError(f"--out must end in {' or '.join(WRITERS)}, got {str(out)!r}")
+    model = _model(options.name)
+    draw = getattr(_recipe_of(options.name), "draw", _draw)
+    labels = _labels(model, options.n, options.label)
+    with seeded(options.seed, model.device):
+        parts = [to_uint8(draw(model, part).cpu()) for part in tqdm(labels.split(BATCH), unit="batch")]
+    out.parent.mkdir(parents=True, exist_ok=True)
+    WRITERS[out.suffix](out, torch.cat(parts), labels.cpu())
+    print(out)
+    return 0
+
+
+def _model(name: str) -> Model:
+    model = load(name) if name.endswith(".safetensors") else pretrained(name)
+    return model.to(pick_device())
+
+
+def _labels(model: Model, n: int, label: int | None) -> Tensor:
+    if type(model).sample is Model.sample:
+        raise ValueError(f"{type(model).__name__} is no generative model: it cannot be sampled")
+    classes = model.config.get("classes", 0)
+    if label is not None and not 0 <= label < classes:
+        raise ValueError(f"--label must be in 0..{classes - 1}, got {label}" if classes else "the model has no labels")
+    if not classes:
+        return torch.full((n,), -1, device=model.device)
+    return torch.arange(n, device=model.device) % classes if label is None else torch.full((n,), label).to(model.device)
+
+
+def _draw(model: Model, labels: Tensor) -> Tensor:
+    return last(model.sample(len(labels), labels) if model.config.get("classes") else model.sample(len(labels)))
+
+
+def _write_grid(out: Path, pixels: Tensor, labels: Tensor) -> None:
+    from PIL import Image
+    from torchvision.utils import make_grid
+
+    grid = make_grid(pixels, nrow=math.ceil(math.sqrt(len(pixels))), padding=2, pad_value=255)
+    Image.fromarray(grid.permute(1, 2, 0).numpy()).save(out)
+
+
+def _write_arrays(out: Path, pixels: Tensor, labels: Tensor) -> None:
+    np.savez_compressed(out, pixels=pixels.permute(0, 2, 3, 1).numpy(), labels=labels.numpy())
+
+
+WRITERS = {".png": _write_grid, ".npz": _write_arrays}
+
+
+def train(options) -> int:
+    """Train a recipe, measure the result and write its checkpoint."""
+    recipe = _recipe(options.recipe)
+    out = options.out or Path(f"{options.recipe}.safetensors")
+    if out.suffix != ".safetensors":
+        raise ValueError(f"--out must end in .safetensors, got {str(out)!r}")
+    state = _state(out, options.resume)
+    images = recipe.data().to(pick_device())
+    model = recipe.train(recipe.build().to(pick_device()), images, resume=state)
+    if (done := _steps_done(state)) < recipe.STEPS:
+        print(f"course: stopped at step {done} of {recipe.STEPS}; go on with --resume ({state})", file=sys.stderr)
+        return 130
+    metrics = recipe.evaluate(rounded(model))
+    data = f"{recipe.data.__doc__ or options.recipe} ({len(images):,} images)"
+    save(out, model, recipe=options.recipe, data=data, seed=recipe.SEED, metrics=metrics)
+    state.unlink()
+    print(out, *(f"{name} {value:.4g}" for name, value in metrics.items()), sep="  ")
+    return 0
+
+
+def _state(out: Path, resume: bool) -> Path:
+    state = out.with_suffix(".state")
+    if resume and not state.exists():
+        raise ValueError(f"there is nothing to resume: no {state}")
+    if not resume:
+        state.unlink(missing_ok=True)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    return state
+
+
+def _steps_done(state: Path) -> int:
+    return torch.load(state, map_location="cpu", weights_only=True)["training"]["done"]
+
+
+def evaluate(options) -> int:
+    """Measure a checkpoint as its recipe does, beside what it states."""
+    model, stated = _model(options.name), info(options.name)
+    recipe = _recipe(stated["recipe"])
+    print(f"{options.name}: {stated['model']}, {stated['data']}, seed {stated['seed']}")
+    print(f"{'metric':<24}{'stated':>12}{'measured':>12}")
+    for name, value in recipe.evaluate(model).items():
+        print(f"{name:<24}{stated['metrics'].get(name, math.nan):>12.4g}{value:>12.4g}")
+    return 0
+
+
+def _recipe_of(name: str) -> ModuleType | None:
+    recipe = info(name)["recipe"]
+    return _recipe(recipe) if recipe in _recipes() else None
+
+
+def _recipe(name: str) -> ModuleType:
+    if name not in _recipes():
+        raise ValueError(f"no recipe is called {name!r}; there are: {', '.join(_recipes())}")
+    return import_module(f"course_lib.recipes.{name}")
+
+
+def _recipes() -> list[str]:
+    return sorted(module.name for module in pkgutil.iter_modules(recipes.__path__))

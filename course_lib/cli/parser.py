@@ -1,0 +1,100 @@
+"""The commands, their options, and how each way to fail is told."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from course_lib import __version__
+from course_lib.device import PROFILES
+
+JUPYTER = {"jupyterlab", "jupytext", "nbformat", "nbclient", "nbconvert", "latex2mathml", "ipykernel", "jupyter_client"}
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message: str):
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; return its exit status."""
+    options = parser().parse_args(arguments)
+    try:
+        return options.command(options) or 0
+    except ValueError as error:
+        return _fail(str(error), 2)
+    except ModuleNotFoundError as error:
+        if error.name not in JUPYTER:
+            raise
+        return _fail(f"this needs {error.name}: pip install 'course-lib[lab]'", 2)
+    except OSError as error:
+        return _fail(f"{error.filename or 'the system'}: {error.strerror or error}", 1)
+    except KeyboardInterrupt:
+        return _fail("interrupted", 130)
+
+
+def _fail(message: str, status: int) -> int:
+    print(f"course: {' '.join(message.split())}", file=sys.stderr)
+    return status
+
+
+def parser() -> Parser:
+    """All commands with their options."""
+    top = Parser(prog="course", description="Generative Models in Computer Vision: open, run, train, draw.")
+    top.add_argument("--version", action="version", version=f"course-lib {__version__}")
+    commands = top.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
+    _for_readers(commands)
+    _for_experiments(commands)
+    _for_maintainers(commands)
+    return top
+
+
+def _for_readers(commands) -> None:
+    from course_lib.cli import doctor, notebooks
+
+    lab = _command(commands, "lab", notebooks.lab, "open JupyterLab at the first notebook")
+    lab.add_argument("--no-browser", action="store_true", help="print the address instead")
+    lab.add_argument("--port", type=int, help="default: the first free one from 8888")
+
+    run = _command(commands, "run", notebooks.run, "execute a notebook and write it as an HTML page")
+    run.add_argument("name", help="03_diffusion")
+    run.add_argument("--profile", choices=PROFILES, help="the budget; default: laptop on a CPU, else gpu")
+    run.add_argument("--out", type=Path, default=Path("runs"), help="the page's folder (runs)")
+
+    _command(commands, "doctor", doctor.doctor, "say what this machine can do and whether all is in place")
+
+
+def _for_experiments(commands) -> None:
+    from course_lib.cli import models
+
+    sample = _command(commands, "sample", models.sample, "draw images from a shipped checkpoint")
+    sample.add_argument("name", help="fashion_flow, or the path of a .safetensors file")
+    sample.add_argument("--n", type=int, default=64, help="how many (64)")
+    sample.add_argument("--out", type=Path, help="grid.png, or samples.npz with uint8 pixels (N, H, W, C) and labels")
+    sample.add_argument("--label", type=int, help="one class for all images; default: the classes take turns")
+    sample.add_argument("--seed", type=int, default=0)
+
+    train = _command(commands, "train", models.train, "train a checkpoint from its recipe")
+    train.add_argument("recipe", help="fashion_flow")
+    train.add_argument("--out", type=Path, help="RECIPE.safetensors")
+    train.add_argument("--resume", action="store_true", help="go on where an interrupted training stopped")
+
+    evaluate = _command(commands, "evaluate", models.evaluate, "measure again the metrics that a checkpoint states")
+    evaluate.add_argument("name", help="fashion_flow, or the path of a .safetensors file")
+
+
+def _for_maintainers(commands) -> None:
+    from course_lib.cli import notebooks
+
+    build = _command(commands, "build", notebooks.build, "build the notebooks from notebooks/src, outputs included")
+    build.add_argument("name", nargs="?", help="03_diffusion; default: all")
+    build.add_argument("--check", action="store_true", help="build nothing; fail if a built notebook is not up to date")
+    build.add_argument("--profile", choices=PROFILES, default="laptop", help="the budget of the outputs (laptop)")
+
+    exercises = _command(commands, "exercises", notebooks.exercises, "write the student editions of solutions/")
+    exercises.add_argument("--check", action="store_true", help="write nothing; fail if an edition is not up to date")
+
+
+def _command(commands, name: str, function, help: str) -> argparse.ArgumentParser:
+    command = commands.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".")
+    command.set_defaults(command=function)
+    return command
