@@ -1,0 +1,222 @@
+"""From one master to the student edition.
+
+`solutions/03_diffusion.py` holds text, tasks, reference solutions, checks and pictures. What a student
+gets is made from it, `exercises/03_diffusion.ipynb`: what stands between the markers
+
+    ### BEGIN SOLUTION
+    ### END SOLUTION
+
+becomes `raise NotImplementedError`, and nothing of it may be left anywhere in the notebook. Cells carry
+tags, by which they are found again when the notebook comes back:
+
+    bootstrap       installs the course where it is missing
+    setup           imports and givens, which grading takes from the master
+    task            a task; its metadata say task="name" difficulty=1..5 importance=1..5 minutes=n
+    check           check("name")
+    skip-grading    pictures and training
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import jupytext
+import nbformat
+from nbformat import NotebookNode
+
+from course_lib.notebooks import source as notebooks
+
+BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
+SHORTEST_LEAK = 12  # characters; shorter lines ("return x") give nothing away
+FIELDS = ("task", "difficulty", "importance", "minutes")
+
+
+class Task(NamedTuple):
+    """What the master says of a task.
+
+    Attributes
+    ----------
+    name : str
+    difficulty, importance : int
+        From 1 to 5.
+    minutes : int
+        That it takes a student who followed the notebook.
+    code : str
+        The cell, solution included.
+    """
+
+    name: str
+    difficulty: int
+    importance: int
+    minutes: int
+    code: str
+
+
+def exercises(root: Path, check: bool) -> list[str]:
+    """Write the student edition of every master of a checkout, or only say which are out of date.
+
+    Parameters
+    ----------
+    root : Path
+        The checkout, with `solutions/`, `exercises/` and `tests/hidden/`.
+    check : bool
+        Change nothing, only compare.
+
+    Returns
+    -------
+    list of str
+        What is wrong, a sentence each; empty if all is well.
+    """
+    found = []
+    for source in sorted((root / "solutions").glob("[0-9]*.py")):
+        try:
+            notebook = student_edition(source)
+            refuse_leaks(notebook, _hidden_lines(root, source), "a hidden test")
+        except ValueError as error:
+            found.append(f"{source.name}: {error}")
+            continue
+        out, text = root / "exercises" / f"{source.stem}.ipynb", nbformat.writes(notebook) + "\n"
+        if not check:
+            out.parent.mkdir(exist_ok=True)
+            out.write_text(text, encoding="utf-8")
+        elif not out.exists() or out.read_text(encoding="utf-8") != text:
+            found.append(f"{out.name} is not what its master gives: course exercises")
+    return found
+
+
+def student_edition(source: Path) -> NotebookNode:
+    """The notebook that a student gets.
+
+    Parameters
+    ----------
+    source : Path
+        The master, in jupytext's percent format.
+
+    Raises
+    ------
+    ValueError
+        If markers do not pair, a task has no solution or no check, its metadata are incomplete, or a
+        line of a solution also stands where a student would read it.
+    """
+    master = jupytext.read(source, fmt="py:percent")
+    tasks_of(master)
+    solution_lines = [line for cell in _code(master) for line in solution(cell.source)]
+    metadata = [dict(cell.metadata) for cell in _code(master)]
+    for above, cell in zip([None, *master.cells], master.cells):
+        if "task" in notebooks.tags(cell):
+            _announce(above, _task(cell))
+            cell.source = stub(cell.source, cell.metadata["task"])
+    notebook = notebooks.standard(master, f"exercises/{source.stem}.ipynb")
+    for cell, given in zip(_code(notebook), metadata):
+        _identify(cell, given)
+    refuse_leaks(notebook, solution_lines, "a solution")
+    nbformat.validate(notebook)
+    return notebook
+
+
+def tasks_of(master: NotebookNode) -> list[Task]:
+    """The tasks of a master, in order; see `student_edition` for what is refused."""
+    tasks = [_task(cell) for cell in _code(master) if "task" in notebooks.tags(cell)]
+    for cell in _code(master):
+        if "task" not in notebooks.tags(cell) and (BEGIN in cell.source or END in cell.source):
+            raise ValueError(f"a solution stands outside of a task: {cell.source[:60]!r}")
+    names = [task.name for task in tasks]
+    if len(set(names)) != len(names):
+        raise ValueError(f"two tasks have one name: {', '.join(names)}")
+    checks = "\n".join(cell.source for cell in _code(master) if "check" in notebooks.tags(cell))
+    if missing := [name for name in names if f'check("{name}")' not in checks]:
+        raise ValueError(f"tasks without a cell that checks them: {', '.join(missing)}")
+    return tasks
+
+
+def _task(cell: NotebookNode) -> Task:
+    missing = [field for field in FIELDS if field not in cell.metadata]
+    if missing:
+        raise ValueError(f"a task's cell lacks {', '.join(missing)}: {cell.source[:60]!r}")
+    task = Task(*(cell.metadata[field] for field in FIELDS), cell.source)
+    if not (1 <= task.difficulty <= 5 and 1 <= task.importance <= 5):
+        raise ValueError(f"difficulty and importance of {task.name} must be 1 to 5")
+    if not any(True for _ in solution(cell.source)):
+        raise ValueError(f"the task {task.name} has no solution between {BEGIN} and {END}")
+    return task
+
+
+def solution(code: str) -> Iterator[str]:
+    """The lines between the markers.
+
+    Raises
+    ------
+    ValueError
+        If the markers do not come in pairs.
+    """
+    inside = False
+    for line in code.splitlines():
+        if line.strip() in (BEGIN, END):
+            if inside == (line.strip() == BEGIN):
+                raise ValueError(f"unbalanced {line.strip()} in the cell {code[:60]!r}")
+            inside = not inside
+        elif inside:
+            yield line
+    if inside:
+        raise ValueError(f"a {BEGIN} without {END} in the cell {code[:60]!r}")
+
+
+def stub(code: str, task: str) -> str:
+    """The code with `raise NotImplementedError` for each solution.
+
+    Examples
+    --------
+    >>> print(stub("def f():\\n    ### BEGIN SOLUTION\\n    return 1\\n    ### END SOLUTION", "f"))
+    def f():
+        raise NotImplementedError("task f: write this function, then run its cell and the check below")
+    """
+    message = f"task {task}: write this function, then run its cell and the check below"
+    return re.sub(
+        rf"^([ \t]*){BEGIN}\n.*?^[ \t]*{END}[ \t]*$",
+        rf'\1raise NotImplementedError("{message}")',
+        code,
+        flags=re.MULTILINE | re.DOTALL,
+    )
+
+
+def refuse_leaks(notebook: NotebookNode, lines: Iterable[str], of: str) -> None:
+    """Raise ValueError if one of the lines stands anywhere in the notebook."""
+    text = _squeezed(nbformat.writes(notebook).replace('\\"', '"'))
+    for line in map(_squeezed, lines):
+        if len(line) >= SHORTEST_LEAK and line in text:
+            raise ValueError(f"a line of {of} would be given to students: {line!r}")
+    if BEGIN in text or END in text:
+        raise ValueError("a solution's marker would be given to students")
+
+
+def _squeezed(text: str) -> str:
+    return re.sub(r"\s+", " ", text).strip()
+
+
+def _announce(above: NotebookNode | None, task: Task) -> None:
+    """Below the heading of the text above a task: how hard, how important, how long."""
+    if above is None or above.cell_type != "markdown" or not above.source.startswith("#"):
+        raise ValueError(f"above the task {task.name} there must be a text that begins with a heading")
+    heading, _, text = above.source.partition("\n")
+    dots = [sign * n + "⚪" * (5 - n) for sign, n in (("🔴", task.difficulty), ("🔵", task.importance))]
+    line = f"`{task.name}` · difficulty {dots[0]} · importance {dots[1]} · about {task.minutes} minutes"
+    above.source = f"{heading}\n\n{line}\n{text}"
+
+
+def _identify(cell: NotebookNode, given: dict) -> None:
+    if "task" in notebooks.tags(cell):
+        cell.metadata |= {field: given[field] for field in FIELDS}
+        cell.id = f"task-{given['task']}"[:64]
+    if "skip-grading" in notebooks.tags(cell) and "bootstrap" not in notebooks.tags(cell):
+        cell.metadata.tags.append("raises-exception")  # a picture of a task not yet done does not stop "Run all"
+
+
+def _hidden_lines(root: Path, source: Path) -> list[str]:
+    hidden = root / "tests" / "hidden" / f"test_{source.stem.split('_', 1)[1]}.py"
+    lines = hidden.read_text(encoding="utf-8").splitlines() if hidden.exists() else []
+    return [line for line in lines if line.startswith("    ")]  # the tests' bodies, not their imports
+
+
+def _code(notebook: NotebookNode) -> list[NotebookNode]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
