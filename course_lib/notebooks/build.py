@@ -83,4 +83,3 @@ def _scrubbed(output: NotebookNode) -> NotebookNode | None:
 
 def _steady(text: str) -> str:
     return re.sub(r" at 0x[0-9a-f]{6,}", " at 0x…", text)
-

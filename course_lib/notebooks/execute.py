@@ -1,6 +1,7 @@
 """Run a notebook's cells one by one, in this interpreter's environment."""
 
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,8 +36,7 @@ class _ThisInterpreter(KernelSpecManager):
     """Finds one kernel: the interpreter that runs this line, whatever kernels the user has registered."""
 
     def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
-        command = make_ipkernel_cmd(executable=sys.executable, extra_arguments=["--log-level=ERROR"])
-        return KernelSpec(**get_kernel_dict() | {"argv": command})
+        return KernelSpec(**get_kernel_dict() | {"argv": make_ipkernel_cmd(executable=sys.executable)})
 
 
 def execute(notebook: NotebookNode, folder: Path, profile: str, timeout: int | None = None) -> Iterator[int]:
@@ -71,7 +71,7 @@ def execute(notebook: NotebookNode, folder: Path, profile: str, timeout: int | N
     resources = {"metadata": {"path": str(folder)}}
     client = NotebookClient(notebook, kernel, timeout=timeout, record_timing=False, resources=resources)
     environment = os.environ | {"COURSE_PROFILE": profile, "PYTHONHASHSEED": "0"}
-    with client.setup_kernel(env=environment, cleanup_kc=True):
+    with client.setup_kernel(env=environment, stderr=subprocess.DEVNULL, cleanup_kc=True):  # the cells' own is kept
         for index, cell in enumerate(notebook.cells):
             _execute_cell(client, cell, index)
             yield index
