@@ -1,20 +1,22 @@
 """The data sets of the course: `load` for those that come as files, one module each for those that are drawn.
 
-Bundled, each with a card in `cards/`: fashion, digits.
+Bundled, each with a card in `cards/`: fashion, digits, emoji, professions.
 """
 
-from course_lib.data import digits, fashion
+from course_lib.data import digits, emoji, fashion, professions
+from course_lib.data.attributed import Attributed
 from course_lib.data.captions import Captioned, Vocabulary
 from course_lib.data.clips import Clips
 from course_lib.data.images import Batch, Images, to_float, to_uint8
 from course_lib.data.pairs import Pairs
 
-__all__ = ["Batch", "Captioned", "Clips", "Images", "Pairs", "Vocabulary", "load", "to_float", "to_uint8"]
+__all__ = ["Attributed", "Batch", "Captioned", "Clips", "Images", "Pairs", "Vocabulary", "load", "to_float", "to_uint8"]
 
-NAMES = ("fashion", "digits")
+DataSet = Images | Pairs | Captioned | Attributed
+NAMES = ("fashion", "digits", "emoji", "professions")
 
 
-def load(name: str, split: str = "train", size: int | None = None, full: bool = False) -> Images | Pairs | Captioned:
+def load(name: str, split: str = "train", size: int | None = None, full: bool = False) -> DataSet:
     """A data set by its name.
 
     Parameters
@@ -41,11 +43,15 @@ def load(name: str, split: str = "train", size: int | None = None, full: bool = 
         raise ValueError(f"there is no data set {name!r}; the names are {', '.join(NAMES)}")
     if full and name != "fashion":
         raise ValueError(f"full is for fashion, of which only a part is bundled: {name} is whole already")
-    native = {"fashion": 28, "digits": 8}
+    native = {"fashion": 28, "digits": 8, "emoji": 32, "professions": 32}
     if size is not None and name in native and size != native[name]:
         raise ValueError(f"{name} comes in size {native[name]} only, got size {size}")
     match name:
         case "fashion":
             return fashion.fashion(split, full)
-        case _:
+        case "digits":
             return digits.digits(split)
+        case "emoji":
+            return emoji.emoji("noto", split)
+        case _:
+            return professions.professions(split)
