@@ -1,7 +1,8 @@
 """Every test runs on the CPU, in float32, on one thread, under the smoke budget, from one seed.
 
 The environment is set here, before torch is imported, so that the notebooks' kernels inherit it.
-Under pytest alone, beartype checks the annotations of course_lib, jaxtyping's shapes among them.
+Under pytest alone, beartype checks every annotation of course_lib, jaxtyping's shapes and dtypes among them
+(its own import hook, because jaxtyping's turns generators into functions, which torch.no_grad then misreads).
 """
 
 import os
@@ -17,9 +18,9 @@ os.environ |= {
 }
 
 import pytest
-from jaxtyping import install_import_hook
+from beartype.claw import beartype_package
 
-install_import_hook("course_lib", "typechecks.checked")
+beartype_package("course_lib")
 
 
 @pytest.fixture(autouse=True)
