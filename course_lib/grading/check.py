@@ -52,7 +52,8 @@ class Result:
     def _repr_html_(self) -> str:
         rows = "" if self.unwritten else "".join(map(_row, self.points))
         weight = "bold" if self.passed else "normal"
-        return f'<div style="line-height:1.6">{rows}<div style="font-weight:{weight}">{html.escape(self.verdict)}</div></div>'
+        verdict = f'<div style="font-weight:{weight}">{html.escape(self.verdict)}</div>'
+        return f'<div style="line-height:1.6">{rows}{verdict}</div>'
 
 
 def check(task: str, namespace: Mapping[str, object] | None = None) -> Result:
@@ -79,7 +80,7 @@ def check(task: str, namespace: Mapping[str, object] | None = None) -> Result:
         namespace = sys._getframe(1).f_globals
     files = sorted(places.checks().glob("test_*.py"))
     if not files:
-        raise ValueError(f"the public checks should lie in {places.checks()}, but there are none: install the course anew")
+        raise ValueError(f"there are no public checks in {places.checks()}: install the course anew")
     return Result(task, tuple(run(files, namespace, task)))
 
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 
-class Mistake(AssertionError):
+class Mistake(AssertionError):  # noqa: N818  (read by learners)
     """A wrong answer. Its text is the hint that the learner reads."""
 
 

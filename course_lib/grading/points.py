@@ -23,7 +23,7 @@ from course_lib.grading.expect import Mistake
 
 # pytest as a library: no output, no cache, no configuration file, nobody's plugins.
 QUIET = ["--noconftest", "--assert=plain", "--import-mode=importlib", "-c", os.devnull, "-s"]
-WITHOUT = ["terminal", "cacheprovider", "faulthandler", "logging", "doctest", "junitxml", "pastebin", "unraisableexception"]
+WITHOUT = ["terminal", "cacheprovider", "faulthandler", "logging", "doctest", "junitxml", "pastebin"]
 SWITCHES = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": "", "PYTEST_PLUGINS": ""}
 
 
@@ -152,7 +152,7 @@ def generator(name: str) -> torch.Generator:
 
 
 def hint(error: BaseException | None, namespace: Mapping[str, object]) -> str:
-    """What a learner is told about an error: the mistake's sentence, or the error and the line of theirs that raised it."""
+    """What a learner is told: the mistake's sentence, or the error and the line of their own that raised it."""
     if error is None:
         return ""
     if isinstance(error, AssertionError | NotImplementedError):
