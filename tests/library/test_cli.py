@@ -112,7 +112,8 @@ def test_an_installed_course_is_copied_and_edits_are_kept(tmp_path, monkeypatch)
 
 def test_lab_opens_the_first_notebook(house, monkeypatch):
     called = []
-    monkeypatch.setattr(notebooks.subprocess, "run", lambda command: called.append(command) or SimpleNamespace(returncode=0))
+    started = lambda command: called.append(command) or SimpleNamespace(returncode=0)
+    monkeypatch.setattr(notebooks.subprocess, "run", started)
     (house / "notebooks" / "01_one.ipynb").write_text("{}")
     assert main(["lab", "--no-browser", "--port", "8899"]) == 0
     assert called[0][:3] == [sys.executable, "-m", "jupyterlab"]

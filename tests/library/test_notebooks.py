@@ -17,7 +17,7 @@ from course_lib.notebooks.execute import CellError, execute
 from course_lib.notebooks.page import mathml, page
 from course_lib.notebooks.run import run
 
-TINY = '''\
+TINY = """\
 # %% [markdown]
 # # Tiny
 # Noise: $x_t = \\alpha x_0 + \\sigma \\varepsilon$
@@ -46,9 +46,9 @@ from ipywidgets import IntSlider
 
 display(IntSlider())
 object()
-'''
+"""
 
-FAILS = '# %% tags=["bootstrap"]\nfirst = "seen before"\nfirst\n\n# %%\nraise KeyError("gone")\n\n# %%\n"never reached"\n'
+FAILS = '# %% tags=["bootstrap"]\nfirst = "seen before"\nfirst\n\n# %%\nraise KeyError("gone")\n'
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +194,7 @@ def test_an_interrupted_run_keeps_what_ran(house):
     lines = ["'seen before'", "open('here', 'w').close()", "import time; time.sleep(60)"]
     written(house, "01_slow", '# %% tags=["bootstrap"]\n' + "\n\n# %%\n".join(lines))
     code = (
-        "import pathlib, sys; from course_lib import places; places.PACKAGE = pathlib.Path(sys.argv[1]) / 'course_lib'\n"
+        "import pathlib, sys; from course_lib import places; places.PACKAGE = pathlib.Path(sys.argv[1]) / 'lib'\n"
         "from course_lib.cli import main; sys.exit(main(['run', '01_slow', '--out', sys.argv[1] + '/out']))"
     )
     process = subprocess.Popen([sys.executable, "-c", code, str(house)], stderr=subprocess.PIPE, text=True)
