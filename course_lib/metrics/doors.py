@@ -5,8 +5,8 @@ import math
 from torch import Tensor
 
 
-def checked_images(images: Tensor, name: str, slack: float = 0.5) -> Tensor:
-    """The images, if they are float (N, C, H, W) in about [-1, 1]."""
+def checked_images(images: Tensor, name: str, slack: float = 1.0) -> Tensor:
+    """The images, if they are float (N, C, H, W) in about [-1, 1]; models overshoot a little, hence the slack."""
     if not isinstance(images, Tensor) or images.ndim != 4 or 0 in images.shape:
         shape = tuple(images.shape) if isinstance(images, Tensor) else type(images).__name__
         raise ValueError(f"{name} must be images (N, C, H, W), got {shape}")

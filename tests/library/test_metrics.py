@@ -266,6 +266,7 @@ def test_embed_batches_clips_and_needs_no_gradient():
         (torch.zeros(4, 1, 2, 3, dtype=torch.uint8), "uint8"),
         (torch.rand(4, 1, 2, 3), r"\[0, 1\]"),
         (torch.rand(4, 1, 2, 3) * 255 - 1, r"0\.\.255"),
+        (torch.tensor([-2.1, 0.0]).view(2, 1, 1, 1), "clamp"),
         (torch.full((4, 1, 2, 3), torch.nan), "finite"),
         (-torch.ones(4, 2, 3), r"\(N, C, H, W\)"),
         (-torch.ones(0, 1, 2, 3), r"\(N, C, H, W\)"),
