@@ -85,4 +85,4 @@ def _print_minutes() -> None:
     print(f"\n{'minutes, about':<24}" + "".join(f"{name:>10}" for name in PROFILES))
     for name in catalogue.names():
         stated = catalogue.minutes(catalogue.find(name))
-        print(f"{name:<24}" + "".join(f"{stated.get(profile, float('nan')):>10g}" for profile in PROFILES))
+        print(f"{name:<24}" + "".join(f"{stated.get(profile, '–'):>10}" for profile in PROFILES))
