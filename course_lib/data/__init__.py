@@ -1,9 +1,9 @@
 """The data sets of the course: `load` for those that come as files, one module each for those that are drawn.
 
-Bundled, each with a card in `cards/`: fashion, digits, emoji, professions.
+Bundled, each with a card in `cards/`: fashion, digits, emoji, professions, faces.
 """
 
-from course_lib.data import digits, emoji, fashion, professions
+from course_lib.data import digits, emoji, faces, fashion, professions
 from course_lib.data.attributed import Attributed
 from course_lib.data.captions import Captioned, Vocabulary
 from course_lib.data.clips import Clips
@@ -13,7 +13,7 @@ from course_lib.data.pairs import Pairs
 __all__ = ["Attributed", "Batch", "Captioned", "Clips", "Images", "Pairs", "Vocabulary", "load", "to_float", "to_uint8"]
 
 DataSet = Images | Pairs | Captioned | Attributed
-NAMES = ("fashion", "digits", "emoji", "professions")
+NAMES = ("fashion", "digits", "emoji", "professions", "faces")
 
 
 def load(name: str, split: str = "train", size: int | None = None, full: bool = False) -> DataSet:
@@ -53,5 +53,7 @@ def load(name: str, split: str = "train", size: int | None = None, full: bool = 
             return digits.digits(split)
         case "emoji":
             return emoji.emoji("noto", split)
+        case "faces":
+            return faces.load_faces(split, size or 16)
         case _:
             return professions.professions(split)
