@@ -15,6 +15,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 CELL = "padding:0.25em 0.9em;border-bottom:1px solid #d0d0d0"
+PRE = "background:transparent;color:#1f1f1f;margin:0;line-height:1.35"  # dark on light in a dark notebook too
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ class Source:
     place: str
 
     def html(self) -> str:
-        formatter = HtmlFormatter(noclasses=True, style="default", cssstyles="background:#f7f7f7;padding:0.6em 0.9em")
+        formatter = HtmlFormatter(noclasses=True, cssstyles="background:#f7f7f7;padding:0.6em 0.9em", prestyles=PRE)
         place = f'<div style="color:#555;background:#f7f7f7;padding:0.4em 0.9em 0"><small>{self.place}</small></div>'
         return f'<div style="color:#1f1f1f">{place}{highlight(self.code, PythonLexer(), formatter)}</div>'
 
