@@ -12,9 +12,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from course_lib.plotting.picture import PAPER, WIDTH, Picture, captioned, described, encode, lettering
+from course_lib.plotting.page import GAP, composed, headings, one_palette, padded, row_headings
+from course_lib.plotting.picture import WIDTH, Picture, captioned, described, encode
 
-GAP = 4  # between tiles
 LARGEST = 168  # a tile is not blown up beyond this
 
 Stack = Tensor | np.ndarray
@@ -69,8 +69,8 @@ def grid(
     if row_titles is not None and len(row_titles) != rows:
         raise ValueError(f"row_titles must be {rows}, one a row, got {len(row_titles)}")
     tiles = _enlarged(tiles, (width - (60 if row_titles else 0)) // columns - GAP)
-    heads = _heads(titles, columns, tiles[0].width)
-    return encode(captioned(_page(tiles, columns, heads, _sides(row_titles)), caption), alt)
+    heads = headings(titles, columns, tiles[0].width)
+    return encode(captioned(composed(tiles, columns, heads, row_headings(row_titles)), caption), alt)
 
 
 def strip(
@@ -135,7 +135,7 @@ def animation(
     pages = [grid(frame, columns=columns, alt=alt).image for frame in frames]
     if len({page.size for page in pages}) != 1:
         raise ValueError("all frames of an animation must have the same shape")
-    pages = _one_palette(pages)
+    pages = one_palette(pages)
     each = round(1000 * seconds / len(pages))
     return encode(pages[0], alt, pages[1:], duration=[each] * (len(pages) - 1) + [each + 1000], loop=0)
 
@@ -170,9 +170,9 @@ def beside(
         raise ValueError(f"needs pictures and, if any, as many titles; got {len(pictures)} and {len(titles or ())}")
     tiles = [picture.image for picture in pictures]
     widest, highest = max(tile.width for tile in tiles), max(tile.height for tile in tiles)
-    tiles = [_padded(tile, widest, highest) for tile in tiles]
+    tiles = [padded(tile, widest, highest) for tile in tiles]
     columns = columns or min(len(tiles), max(1, (WIDTH + 3 * GAP) // (widest + 3 * GAP)))
-    return encode(captioned(_page(tiles, columns, _heads(titles, columns, widest), [], 3 * GAP), caption), alt)
+    return encode(captioned(composed(tiles, columns, headings(titles, columns, widest), [], 3 * GAP), caption), alt)
 
 
 def _tiles(images: Stack) -> list[Image.Image]:
@@ -196,54 +196,6 @@ def _enlarged(tiles: list[Image.Image], room: int) -> list[Image.Image]:
     width, height = tiles[0].size
     zoom = max(1, min(LARGEST, room) // max(width, height))
     return [tile.resize((zoom * width, zoom * height), Image.Resampling.NEAREST) for tile in tiles]
-
-
-def _heads(titles: Sequence[str] | None, columns: int, width: int) -> list[list[Image.Image]]:
-    # Titles by row: one row of them above the columns, or one above each row of images.
-    images = [lettering(str(title), width, align="centre") for title in titles or ()]
-    return [images[i : i + columns] for i in range(0, len(images), columns)]
-
-
-def _sides(row_titles: Sequence[str] | None) -> list[Image.Image]:
-    return [lettering(str(title), 150, align="right") for title in row_titles or ()]
-
-
-def _page(
-    tiles: list[Image.Image], columns: int, heads: list[list[Image.Image]], sides: list[Image.Image], gap: int = GAP
-) -> Image.Image:
-    width, height = tiles[0].size
-    cell = max([width, *(head.width for row in heads for head in row)])  # a long word is wider than its tile
-    above = [max(head.height for head in row) + 2 for row in heads]
-    left = max((side.width + 2 * gap for side in sides), default=gap)
-    rows = math.ceil(len(tiles) / columns)
-    page = Image.new("RGB", (left + columns * (cell + gap), gap + sum(above) + rows * (height + gap)), PAPER)
-    for i, tile in enumerate(tiles):
-        row, column = divmod(i, columns)
-        middle = left + column * (cell + gap) + cell // 2
-        top = gap + sum(above[: row + 1]) + row * (height + gap)
-        page.paste(tile, (middle - width // 2, top))
-        if row < len(heads):
-            head = heads[row][column]
-            page.paste(head, (middle - head.width // 2, top - head.height - 1))
-        if sides and not column:
-            page.paste(sides[row], (left - 2 * gap - sides[row].width, top + (height - sides[row].height) // 2))
-    return page
-
-
-def _one_palette(pages: list[Image.Image], colours: int = 64) -> list[Image.Image]:
-    # A third of the size; an animated PNG has one palette for all frames.
-    width, height = pages[0].size
-    roll = Image.new("RGB", (width, height * len(pages)))
-    for i, page in enumerate(pages):
-        roll.paste(page, (0, i * height))
-    palette = roll.quantize(colours, dither=Image.Dither.NONE)
-    return [page.quantize(palette=palette, dither=Image.Dither.NONE) for page in pages]
-
-
-def _padded(tile: Image.Image, width: int, height: int) -> Image.Image:
-    page = Image.new("RGB", (width, height), PAPER)
-    page.paste(tile, (0, 0))
-    return page
 
 
 def _spread(count: int, shown: int) -> list[int]:
