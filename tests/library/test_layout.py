@@ -85,6 +85,12 @@ def test_nothing_looks_up():
     assert result.returncode == 0, result.stdout
 
 
+def test_the_linter_is_content():
+    command = [sys.executable, "-m", "ruff", "check", "--no-cache", "--output-format=concise", "."]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout
+
+
 def test_grading_is_kept_from_every_family():
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     forbidden = next(contract for contract in contracts if contract["type"] == "forbidden")["forbidden_modules"]
