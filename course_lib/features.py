@@ -111,8 +111,10 @@ def fashion_score(images: Tensor) -> Score:
     """
     held, net = _held_out(), fashion_features()
     if not net.config["dim"] < len(images) <= len(held):
-        raise ValueError(f"score {net.config['dim'] + 1} to {len(held)} images, got {len(images)}: fewer leave the "
-                         "covariance singular, for more there is no floor at the same n")  # fmt: skip
+        raise ValueError(
+            f"{net.config['dim'] + 1} to {len(held)} images can be scored, got {len(images)}: of fewer the covariance "
+            "is singular, and for more there is no floor at the same n"
+        )
     fake, real = embed(images.cpu(), net), held[torch.randperm(len(held), generator=torch.Generator().manual_seed(0))]
     n, reference = len(fake), fashion_reference()
     distance, floor = frechet_distance(reference, fake), frechet_distance(reference, real[:n])

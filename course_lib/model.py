@@ -46,7 +46,7 @@ class Model(nn.Module):
         raise NotImplementedError
 
     def sample(self, n: int) -> Iterator[Tensor]:
-        """Draw `n` images: yields each intermediate state, float (n, C, H, W); the last, in about [-1, 1], is the result."""
+        """Draw `n` images: yields the states (n, C, H, W) on the way; the last, in about [-1, 1], is the result."""
         raise NotImplementedError
 
     def objectives(self) -> list[Objective]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from course_lib.diffusion.parametrisation import Denoiser
+from course_lib.diffusion.parametrisation import Denoiser, Velocity, rates
 from course_lib.diffusion.schedules import Schedule
 
 
@@ -45,16 +45,13 @@ class Gaussian:
 
         return denoise
 
-    def velocity(self, schedule: Schedule):
-        """dx/dt of the probability-flow ODE, finite at both ends: each standard deviation moves as it must."""
+    def velocity(self, schedule: Schedule) -> Velocity:
+        """dx/dt of the sampler's ODE, finite at both ends: each standard deviation grows as x_t's does."""
         values, vectors = torch.linalg.eigh(self.cov)
 
-        def rate(t: Tensor) -> tuple[Tensor, Tensor]:
-            alpha, sigma = schedule(t)
-            return alpha, 0.5 * torch.log(alpha**2 * values + sigma**2)
-
         def field(x: Tensor, t: Tensor) -> Tensor:
-            (alpha, _), (d_alpha, growth) = torch.func.jvp(rate, (t,), (torch.ones_like(t),))
+            (alpha, sigma), (d_alpha, d_sigma) = schedule(t), rates(schedule)(t)
+            growth = (alpha * d_alpha * values + sigma * d_sigma) / (alpha**2 * values + sigma**2)
             return d_alpha * self.mean + (x - alpha * self.mean) @ vectors * growth @ vectors.T
 
         return field

@@ -68,8 +68,21 @@ def x0_from_velocity(x_t: Tensor, velocity: Tensor, t: Tensor, schedule: Schedul
 
 
 def rates(schedule: Schedule) -> Schedule:
-    """t -> (alpha', sigma'): the schedule's derivative, by forward-mode differentiation."""
-    return lambda t: torch.func.jvp(schedule, (t,), (torch.ones_like(t),))[1]
+    """t -> (alpha', sigma'): the schedule's derivative, by automatic differentiation."""
+
+    def derivative(t: Tensor) -> tuple[Tensor, Tensor]:
+        with torch.enable_grad():
+            t = t.detach().requires_grad_()
+            # Each time has its own alpha, so the gradient of their sum is all derivatives at once.
+            alpha, sigma = schedule(t)
+            return _slope(alpha, t), _slope(sigma, t)
+
+    return derivative
+
+
+def _slope(values: Tensor, t: Tensor) -> Tensor:
+    constant = not values.requires_grad  # as alpha = 1 is in EDM's schedule
+    return torch.zeros_like(t) if constant else torch.autograd.grad(values.sum(), t, retain_graph=True)[0]
 
 
 def denoiser(velocity: Velocity, schedule: Schedule) -> Denoiser:
