@@ -23,7 +23,8 @@ from course_lib.grading.expect import Mistake
 
 # pytest as a library: no output, no cache, no configuration file, nobody's plugins.
 QUIET = ["--noconftest", "--assert=plain", "--import-mode=importlib", "-c", os.devnull, "-s"]
-WITHOUT = ["terminal", "cacheprovider", "faulthandler", "logging", "doctest", "junitxml", "pastebin"]
+# The last one collects garbage twice a run, which takes half a second beside torch.
+WITHOUT = ["terminal", "cacheprovider", "faulthandler", "logging", "doctest", "junitxml", "unraisableexception"]
 SWITCHES = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": "", "PYTEST_PLUGINS": ""}
 
 
