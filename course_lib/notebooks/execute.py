@@ -69,7 +69,8 @@ def execute(notebook: NotebookNode, folder: Path, profile: str, timeout: int | N
         raise ValueError(f"the profile must be one of {', '.join(PROFILES)}, got {profile!r}")
     kernel = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=_ThisInterpreter())
     resources = {"metadata": {"path": str(folder)}}
-    client = NotebookClient(notebook, kernel, timeout=timeout, record_timing=False, resources=resources)
+    settings = {"record_timing": False, "shutdown_kernel": "immediate", "resources": resources}
+    client = NotebookClient(notebook, kernel, timeout=timeout, **settings)
     environment = os.environ | {"COURSE_PROFILE": profile, "PYTHONHASHSEED": "0"}
     with client.setup_kernel(env=environment, stderr=subprocess.DEVNULL, cleanup_kc=True):  # the cells' own is kept
         for index, cell in enumerate(notebook.cells):

@@ -83,7 +83,6 @@ def test_build_check_build_run(house, capsys):
 
 
 def test_a_notebook_without_source_is_found(house, capsys):
-    main(["build", "--profile", "smoke"])
     nbformat.write(nbformat.v4.new_notebook(), house / "notebooks" / "02_orphan.ipynb")
     assert main(["build", "--check"]) == 1
     assert "02_orphan.ipynb has no source" in capsys.readouterr().err
