@@ -1,9 +1,9 @@
 """The data sets of the course: `load` for those that come as files, one module each for those that are drawn.
 
-Bundled, each with a card in `cards/`: fashion, digits, emoji, professions, faces.
+Bundled, each with a card in `cards/`: fashion, digits, emoji, professions, faces, earth, earth_map.
 """
 
-from course_lib.data import digits, emoji, faces, fashion, professions
+from course_lib.data import digits, earth, emoji, faces, fashion, professions
 from course_lib.data.attributed import Attributed
 from course_lib.data.captions import Captioned, Vocabulary
 from course_lib.data.clips import Clips
@@ -13,7 +13,7 @@ from course_lib.data.pairs import Pairs
 __all__ = ["Attributed", "Batch", "Captioned", "Clips", "Images", "Pairs", "Vocabulary", "load", "to_float", "to_uint8"]
 
 DataSet = Images | Pairs | Captioned | Attributed
-NAMES = ("fashion", "digits", "emoji", "professions", "faces")
+NAMES = ("fashion", "digits", "emoji", "professions", "faces", "earth", "earth_map")
 
 
 def load(name: str, split: str = "train", size: int | None = None, full: bool = False) -> DataSet:
@@ -55,5 +55,9 @@ def load(name: str, split: str = "train", size: int | None = None, full: bool = 
             return emoji.emoji("noto", split)
         case "faces":
             return faces.load_faces(split, size or 16)
+        case "earth":
+            return earth.earth(split, size or 64)
+        case "earth_map":
+            return earth.earth_map(split, size or 64)
         case _:
             return professions.professions(split)
