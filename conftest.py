@@ -18,9 +18,10 @@ os.environ |= {
 }
 
 import pytest
+from beartype import BeartypeConf
 from beartype.claw import beartype_package
 
-beartype_package("course_lib")
+beartype_package("course_lib", conf=BeartypeConf(is_pep484_tower=True))  # an int will do for a float
 
 
 @pytest.fixture(autouse=True)
