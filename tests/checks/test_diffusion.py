@@ -154,7 +154,11 @@ def test_ddim_step_values(student):
 def test_ddim_step_schedule(student):
     """Any schedule can be given."""
     got = student.ddim_step(image(0.5 + sqrt(3)), image(1.0), torch.tensor(2 / 3), torch.tensor(1 / 3), circle)
-    expect(got, image(1 + sqrt(3) / 2), {"the schedule that was given is not used": image(1.780)}, atol=1e-4)
+    wrong = {
+        "the schedule that was given is not used": image(2 / 3 + (1 / 6 + sqrt(3)) / 2),
+        "the schedule that was given is not used at s": image(4 / 3),
+    }
+    expect(got, image(1 + sqrt(3) / 2), wrong)
 
 
 @task("ddim_step")
@@ -166,18 +170,19 @@ def test_ddim_step_last(student):
 @task("ddpm_step")
 def test_ddpm_step_values(student):
     """Part of the inferred noise is replaced by fresh noise; their variances add up to sigma_s squared."""
-    got = student.ddpm_step(image(0.5), image(2.0), torch.tensor(0.5), torch.tensor(0.25), flow, image(3.0))
-    fresh = sqrt(1 / 18)
+    got = student.ddpm_step(image(0.5), image(2.0), torch.tensor(0.5), torch.tensor(0.4), flow, image(3.0))
+    kept, fresh = 4 / 15, sqrt(4 / 45)
     wrong = {
-        "this is a DDIM step: the fresh noise is missing": image(1.25),
-        "f is a standard deviation: z must be multiplied by the root of f^2": image(1.5 - 1 / 12 + 3 / 18),
-        "fresh noise is added, but no inferred noise is taken away for it": image(1.25 + 3 * fresh),
-        "variances add up, standard deviations do not": image(1.5 - (0.25 - fresh) + 3 * fresh),
-        "all noise is replaced: keep the part of it that f leaves": image(2.25),
-        "the ratio sigma_s / sigma_t must be squared in f^2": image(float("nan")),
-        "the factor sigma_s^2 / sigma_t^2 is missing in f^2": image(float("nan")),
+        "this is a DDIM step: the fresh noise is missing": image(0.8),
+        "the fresh noise is missing": image(1.2 - kept),
+        "f is a standard deviation: z must be multiplied by the root of f^2": image(1.2 - kept + 12 / 45),
+        "fresh noise is added, but no inferred noise is taken away for it": image(0.8 + 3 * fresh),
+        "variances add up, standard deviations do not": image(1.2 - (0.4 - fresh) + 3 * fresh),
+        "all noise is replaced: keep the part of it that f leaves": image(2.4),
+        "the ratio sigma_s / sigma_t must be squared in f^2": image(2.2 - sqrt(0.16 - 1 / 9)),
+        "the factor sigma_s^2 / sigma_t^2 is missing in f^2": image(1.2 - sqrt(0.16 - 5 / 36) + 3 * sqrt(5 / 36)),
     }
-    expect(got, image(1.5 - 1 / 12 + 3 * fresh), wrong)
+    expect(got, image(1.2 - kept + 3 * fresh), wrong)
 
 
 @task("ddpm_step")
