@@ -5,6 +5,7 @@ and `evaluate(model)`. One that draws its images in a particular way (guidance, 
 `draw(model, labels)`, and `course sample` draws them in the same way.
 """
 
+import inspect
 import math
 import pkgutil
 import sys
@@ -37,7 +38,10 @@ def sample(options) -> int:
     draw = getattr(_recipe_of(options.name), "draw", _draw)
     labels = _labels(model, options.n, options.label)
     with seeded(options.seed, model.device):
-        parts = [to_uint8(draw(model, part).cpu()) for part in tqdm(labels.split(BATCH), unit="batch")]
+        parts = [
+            to_uint8(draw(model, part).cpu())
+            for part in tqdm(labels.split(BATCH), unit="batch", disable=options.n <= BATCH)
+        ]
     out.parent.mkdir(parents=True, exist_ok=True)
     WRITERS[out.suffix](out, torch.cat(parts), labels.cpu())
     print(out)
@@ -50,8 +54,6 @@ def _model(name: str) -> Model:
 
 
 def _labels(model: Model, n: int, label: int | None) -> Tensor:
-    if type(model).sample is Model.sample:
-        raise ValueError(f"{type(model).__name__} is no generative model: it cannot be sampled")
     classes = model.config.get("classes", 0)
     if label is not None and not 0 <= label < classes:
         raise ValueError(f"--label must be in 0..{classes - 1}, got {label}" if classes else "the model has no labels")
@@ -61,7 +63,8 @@ def _labels(model: Model, n: int, label: int | None) -> Tensor:
 
 
 def _draw(model: Model, labels: Tensor) -> Tensor:
-    return last(model.sample(len(labels), labels) if model.config.get("classes") else model.sample(len(labels)))
+    takes_labels = "y" in inspect.signature(model.sample).parameters
+    return last(model.sample(len(labels), labels) if takes_labels else model.sample(len(labels)))
 
 
 def _write_grid(out: Path, pixels: Tensor, labels: Tensor) -> None:

@@ -49,6 +49,7 @@ def house(tmp_path, monkeypatch):
         ("sample none --n 0", "--n must be 1 or more, got 0"),
         ("sample none --n many", "invalid int value: 'many'"),
         ("sample none --out picture.gif", "--out must end in .png or .npz"),
+        ("sample fashion_features", "draws no images"),
         ("train none", "no recipe is called 'none'; there are: "),
         ("train fashion_flow --out weights.pt", "--out must end in .safetensors"),
         ("train fashion_flow --resume --out nowhere/x.safetensors", "nothing to resume"),
