@@ -48,9 +48,10 @@ def earth(split: str = "train", size: int = 64, stride: int | None = None) -> Pa
     >>> earth("test", size=128).source.shape[1:]
     torch.Size([3, 128, 128])
     """
+    stride = _checked(split, size, size // 8 if stride is None else stride)
     day, night = earth_pictures()
     interesting = [(is_land(day), MIN_LAND), (night.amax(0) > LIT, MIN_LIT)]
-    return _tiles(day, night, interesting, split, size, size // 8 if stride is None else stride)
+    return _tiles(day, night, interesting, split, size, stride)
 
 
 def earth_map(split: str = "train", size: int = 64, stride: int | None = None) -> Pairs:
@@ -59,11 +60,12 @@ def earth_map(split: str = "train", size: int = 64, stride: int | None = None) -
     Parameters and errors as in `earth`; one pixel is 0.09 degrees, and the stride is half
     of the size unless it is given.
     """
+    stride = _checked(split, size, size // 2 if stride is None else stride)
     satellite, relief = to_pixels(sheet("earth_satellite.webp")), to_pixels(sheet("earth_relief.webp"))
     inhabited = torch.zeros(satellite.shape[1:], dtype=torch.bool)
     inhabited[200:1640] = True  # 72 N to 54 S: beyond, ice on one picture is sea on the other
     interesting = [(is_land(satellite), MIN_LAND), (inhabited, 1.0)]
-    return _tiles(satellite, relief, interesting, split, size, size // 2 if stride is None else stride)
+    return _tiles(satellite, relief, interesting, split, size, stride)
 
 
 def earth_pictures() -> tuple[Tensor, Tensor]:
@@ -90,9 +92,6 @@ def latitude_longitude(place: Tensor, width: int = 2048) -> Tensor:
 
 
 def _tiles(source: Tensor, target: Tensor, interesting, split: str, size: int, stride: int) -> Pairs:
-    check_split(split)
-    if size not in SIZES or stride < 1:
-        raise ValueError(f"size must be 16 to 256 pixels and stride at least 1, got size {size} and stride {stride}")
     chosen = torch.stack([_share(mask, size, stride) >= least for mask, least in interesting]).all(0)
     row, column = (
         (chosen & _side(split, chosen.shape[1], source.shape[2], size, stride)).nonzero().mul(stride).unbind(1)
@@ -104,6 +103,13 @@ def _tiles(source: Tensor, target: Tensor, interesting, split: str, size: int, s
         )
     cut = [torch.stack([p[:, y : y + size, x : x + size] for y, x in corners]) for p in (source, target)]
     return Pairs(*cut, row * source.shape[2] + column)
+
+
+def _checked(split: str, size: int, stride: int) -> int:
+    check_split(split)
+    if size not in SIZES or stride < 1:
+        raise ValueError(f"size must be 16 to 256 pixels and stride at least 1, got size {size} and stride {stride}")
+    return stride
 
 
 def _share(mask: Tensor, size: int, stride: int) -> Tensor:

@@ -6,7 +6,7 @@ from importlib.resources import files
 
 import pytest
 
-from course_lib.data import NAMES, load
+from course_lib.data import BUNDLED, load
 
 DATA = files("course_lib.data")
 ROW = re.compile(r"^\| (\S+\.\w+) \| (\d+) \| ([0-9a-f]{64}) \|$", re.MULTILINE)
@@ -16,7 +16,7 @@ def card(name):
     return (DATA / "cards" / f"{name}.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", BUNDLED)
 def test_card_states_the_files_as_they_are(name):
     rows = ROW.findall(card(name))
     assert rows
@@ -26,7 +26,7 @@ def test_card_states_the_files_as_they_are(name):
         assert hashlib.sha256(content).hexdigest() == digest
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", BUNDLED)
 def test_card_says_what_one_must_know(name):
     text = card(name)
     for heading in ("| what |", "| source |", "| author |", "| licence |", "| loader |", "| rebuild |"):
@@ -37,16 +37,16 @@ def test_card_says_what_one_must_know(name):
     assert (DATA / "rebuild" / f"{name}.py").is_file()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", BUNDLED)
 def test_loader(name):
     train, test = load(name), load(name, "test")
     assert len(train) > len(test) > 0
 
 
 def test_every_file_is_on_a_card():
-    stated = {file for name in NAMES for file, _, _ in ROW.findall(card(name))}
+    stated = {file for name in BUNDLED for file, _, _ in ROW.findall(card(name))}
     assert {file.name for file in (DATA / "atlases").iterdir()} == stated
-    assert {file.name for file in (DATA / "cards").iterdir()} == {f"{name}.md" for name in NAMES}
+    assert {file.name for file in (DATA / "cards").iterdir()} == {f"{name}.md" for name in BUNDLED}
 
 
 def test_budget():
