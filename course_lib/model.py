@@ -49,6 +49,16 @@ class Model(nn.Module):
         """Draw `n` images: yields the states (n, C, H, W) on the way; the last, in about [-1, 1], is the result."""
         raise NotImplementedError
 
+    def check(self, batch: Batch) -> None:
+        """Raise a ValueError that says why a batch does not fit; training asks this of its first batch."""
+        x, y = batch
+        if not x.is_floating_point() or not x.isfinite().all():
+            raise ValueError(
+                f"images must be finite floats in [-1, 1], got {x.dtype}: stored pixels go through to_float"
+            )
+        if len(x) != len(y) or x.device != y.device:
+            raise ValueError(f"{len(x)} images on {x.device} do not go with {len(y)} conditions on {y.device}")
+
     def objectives(self) -> list[Objective]:
         return [Objective("model", self.loss, list(self.parameters()))]
 

@@ -120,7 +120,7 @@ class train_steps:  # noqa: N801  (reads as a function where it is used)
     Raises
     ------
     ValueError
-        If `steps` is negative or the model has nothing to train.
+        If `steps` is negative, the model has nothing to train, or the first batch does not fit it.
     """
 
     def __init__(
@@ -147,9 +147,12 @@ class train_steps:  # noqa: N801  (reads as a function where it is used)
         self.players = [Player(o, optimizer, lr_factor, mode) for o in objectives]
 
     def __iter__(self) -> Iterator[Step]:
+        start = self.done
         for batch in islice(self.batches, self.done, self.steps):
             self.model.train()  # whoever consumed the last step may have called eval() to draw pictures
             batch, logs = batch.to(self.model.device), {}
+            if self.done == start:
+                self.model.check(batch)
             with seeded(self.seed * 1_000_003 + self.done, self.model.device):
                 for player in self.players:
                     logs |= player.update(batch)

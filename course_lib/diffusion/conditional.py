@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from course_lib.data.images import Batch
 from course_lib.model import Model
 from course_lib.nn.unet import UNet
 
@@ -31,6 +32,15 @@ class ConditionalModel(Model):
         super().__init__(channels=channels, size=size, width=width, depth=depth, classes=classes, drop=drop)
         self.net = UNet(channels, width, depth, classes)
 
+    def check(self, batch: Batch) -> None:
+        super().check(batch)
+        c, size, classes = (self.config[name] for name in ("channels", "size", "classes"))
+        if batch.x.shape[1:] != (c, size, size):
+            raise ValueError(f"images must be (B, {c}, {size}, {size}), got {tuple(batch.x.shape)}")
+        if batch.x.abs().max() > 2:
+            raise ValueError(f"images must lie in about [-1, 1], got values up to {float(batch.x.abs().max()):.3g}")
+        _check_labels(batch.y, len(batch.x), classes)
+
     def hide(self, y: Tensor) -> Tensor:
         """Some of the labels replaced by "any"."""
         hidden = torch.rand(y.shape, device=y.device) < self.config["drop"]
@@ -54,9 +64,15 @@ class ConditionalModel(Model):
         noise = torch.randn(shape, device=self.device) if noise is None else noise
         if n < 1 or noise.shape != shape:
             raise ValueError(f"noise must be {shape} with at least one image, got {tuple(noise.shape)}")
-        if y.shape != shape[:1] or y.dtype != torch.int64 or not ((0 <= y) & (y <= classes)).all():
-            raise ValueError(f"y must be {n} int64 labels in 0..{classes - 1}, or {classes} for any class")
         if y.device != self.device or noise.device != self.device:
             raise ValueError(f"the model is on {self.device}, but y is on {y.device} and the noise on {noise.device}")
+        _check_labels(y, n, classes)
         self.eval()
         return y, noise
+
+
+def _check_labels(y: Tensor, n: int, classes: int) -> None:
+    if y.shape != (n,) or y.dtype != torch.int64:
+        raise ValueError(f"y must be ({n},) int64 labels, one an image, got {y.dtype} {tuple(y.shape)}")
+    if not ((0 <= y) & (y <= classes)).all():
+        raise ValueError(f"labels must be in 0..{classes - 1}, or {classes} for any class, got {y.min()}..{y.max()}")

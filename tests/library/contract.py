@@ -1,6 +1,7 @@
 """The contract that every model of the course keeps: one test for all families."""
 
 import torch
+
 from course_lib.data.images import Batch
 from course_lib.device import seeded
 from course_lib.model import Model, last
@@ -8,7 +9,7 @@ from course_lib.training import train_steps
 
 
 def check_model(model: Model, batch: Batch, steps: int = 30) -> None:
-    """Assert all that notebooks, recipes and the command line rely on. Changes the model: it is trained on the batch."""
+    """Assert all that notebooks, recipes and the command line rely on. The model is trained on the batch."""
     check_config(model)
     check_losses(model, batch)
     check_reach(model, batch)

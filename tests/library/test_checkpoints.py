@@ -4,10 +4,11 @@ import json
 
 import pytest
 import torch
-from course_lib.checkpoints import available, info, load, pretrained, rounded, save
-from course_lib.diffusion.flow import Flow
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+
+from course_lib.checkpoints import available, info, load, pretrained, rounded, save
+from course_lib.diffusion.flow import Flow
 
 
 @pytest.fixture

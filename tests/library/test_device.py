@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from course_lib.device import Precision, Setup, pick, pick_device, precision, profile, seeded, setup
 
 CPU = torch.device("cpu")

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+
 from course_lib.diffusion import parametrisation as p
 from course_lib.diffusion.edm import SIGMA_DATA, karras, preconditioning, time_of
 from course_lib.diffusion.gaussian import Gaussian, Mixture

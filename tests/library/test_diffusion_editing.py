@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from course_lib.diffusion.editing import conditioned, downscaling, masking, repaint, sdedit
 from course_lib.diffusion.gaussian import Gaussian
 from course_lib.diffusion.samplers import ddim

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from course_lib.diffusion.gaussian import Gaussian
 from course_lib.diffusion.ideal import ideal_denoiser
 from course_lib.diffusion.parametrisation import velocity

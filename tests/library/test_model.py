@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from course_lib.data.images import Batch
 from course_lib.diffusion.ddpm import Ddpm
 from course_lib.diffusion.edm import Edm

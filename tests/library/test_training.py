@@ -4,10 +4,11 @@ from functools import partial
 
 import pytest
 import torch
+from torch import nn
+
 from course_lib.data.images import Batch, Images
 from course_lib.model import Model
 from course_lib.training import Ema, adamw, constant, fit, train_steps, warmup_cosine
-from torch import nn
 
 
 class Line(Model):
