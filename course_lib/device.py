@@ -154,10 +154,15 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
     >>> torch.equal(a, b)
     True
     """
-    accelerators = [] if device.type == "cpu" else [device.index or 0]
-    with torch.random.fork_rng(accelerators, device_type=device.type if accelerators else "cuda"):
-        torch.manual_seed(seed)
-        yield
+    # fork_rng keeps the generators of the CPU and of CUDA cards; Apple's has another interface.
+    apple = torch.mps.get_rng_state() if device.type == "mps" else None
+    try:
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            torch.manual_seed(seed)
+            yield
+    finally:
+        if apple is not None:
+            torch.mps.set_rng_state(apple)
 
 
 def profile() -> str:

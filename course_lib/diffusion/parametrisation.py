@@ -114,10 +114,11 @@ def on_schedule(denoise: Denoiser, trained: Schedule, wanted: Schedule) -> Denoi
 
 def time_of_ratio(schedule: Schedule, ratio: Tensor, halvings: int = 40) -> Tensor:
     """The time t in [0, 1] at which sigma / alpha equals `ratio`, by bisection; the ratio grows with t."""
-    low, high = torch.zeros_like(ratio, dtype=torch.float64), torch.ones_like(ratio, dtype=torch.float64)
+    wanted = ratio.detach().cpu().double()  # on the CPU, since not every device has double precision
+    low, high = torch.zeros_like(wanted), torch.ones_like(wanted)
     for _ in range(halvings):
         middle = (low + high) / 2
         alpha, sigma = schedule(middle)
-        noisier = sigma > ratio * alpha
+        noisier = sigma > wanted * alpha
         low, high = torch.where(noisier, low, middle), torch.where(noisier, middle, high)
-    return ((low + high) / 2).to(ratio.dtype)
+    return ((low + high) / 2).to(ratio)

@@ -24,6 +24,8 @@ TEMPLATE = """
 <style>
   main { max-width: 60rem; margin: 0 auto; }
   .jp-InputPrompt, .jp-OutputPrompt { display: none; }
+  .jp-OutputArea-output pre { font-family: var(--jp-code-font-family); }
+  .jp-InputArea-editor .highlight pre { white-space: pre-wrap; }
   math[display="block"] { margin: 1em 0; font-size: 110%; }
   mtable[displaystyle] mtd { padding: 0.4ex 0.1em; }
   mtd[columnalign="right"] { text-align: right; }
@@ -81,7 +83,7 @@ def mathml(latex: str, display: str) -> str:
     for pattern, replacement in REWRITES.items():
         latex = re.sub(pattern, replacement, latex)
     try:
-        return convert(latex, display=display)
+        return convert(latex, display=display).replace("<mo minsize", '<mo stretchy="true" minsize')  # \\big( and such
     except Exception:  # whatever a formula does to the converter, the page must be written
         return f"<code>{html.escape(latex)}</code>"
 

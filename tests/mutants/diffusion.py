@@ -99,6 +99,7 @@ WRONG = [
         "        return torch.cat([without[:, :3] + push[:, :3], without[:, 3:]], 1)",
         "only the first 3 channels",
     ),
+    Wrong("guided", f"return {GUIDED}", f"return torch.cat([({GUIDED})[:1], without[1:]])", "only the first image"),
     Wrong("flow_loss", SQUARE, ".square().sum()", "this is the sum"),
     Wrong("flow_loss", SQUARE, ".square().mean(0).sum()", "sum over each image"),
     Wrong("flow_loss", SQUARE, ".abs().mean()", "must be squared"),
