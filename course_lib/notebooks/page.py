@@ -83,7 +83,7 @@ def mathml(latex: str, display: str) -> str:
     for pattern, replacement in REWRITES.items():
         latex = re.sub(pattern, replacement, latex)
     try:
-        return convert(latex, display=display).replace("<mo minsize", '<mo stretchy="true" minsize')  # \\big( and such
+        return convert(latex, display=display)
     except Exception:  # whatever a formula does to the converter, the page must be written
         return f"<code>{html.escape(latex)}</code>"
 
