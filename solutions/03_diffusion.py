@@ -587,8 +587,9 @@ check("meanflow_loss")
 
 # %% [markdown]
 # The half-moons once more, each drawn with **one** evaluation of a network: on the left the flow of task 8, whose
-# single Euler step can only lead to the mean of the data; on the right the average velocity, trained with your loss. A few of its
-# points fall between the moons: there neighbouring noises belong to different moons, and a smooth network cannot jump.
+# single Euler step can only lead to the mean of the data; on the right the average velocity, trained with your loss.
+# Some of its points fall between the moons: neighbouring noises there belong to different moons, and a smooth network
+# cannot jump.
 
 # %% tags=["skip-grading"]
 from course_lib.plotting import beside

@@ -145,7 +145,7 @@ def _dtype_kind(tensor: Tensor) -> str:
 
 
 def _kind(value: object) -> str:
-    if isinstance(value, Tensor):
+    if type(value) in (Tensor, nn.Parameter):
         return f"a tensor of shape {tuple(value.shape)}"
     if value is None:
         return "None (is there a `return`?)"

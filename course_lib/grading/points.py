@@ -87,7 +87,10 @@ def run(files: Sequence[Path], namespace: Mapping[str, object], task: str | None
         If the user stopped it.
     """
     plugin = Plugin(namespace, task)
-    arguments = [*map(str, files), *QUIET, *(part for name in WITHOUT for part in ("-p", f"no:{name}"))]
+    files = [path.resolve() for path in files]
+    # A module is named after its path below the root; from the top, two test_diffusion.py are two modules.
+    root = [f"--rootdir={path.anchor}" for path in files[:1]]
+    arguments = [*map(str, files), *QUIET, *root, *(part for name in WITHOUT for part in ("-p", f"no:{name}"))]
     with _environment(SWITCHES), torch.random.fork_rng(devices=[]), torch.enable_grad():
         code = pytest.main(arguments, plugins=[plugin])
     if code == pytest.ExitCode.INTERRUPTED and not plugin.broken:

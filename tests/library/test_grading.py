@@ -1,0 +1,302 @@
+"""What a learner is told, and what a student never gets."""
+
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+import torch
+
+from course_lib import places
+from course_lib.grading.check import PASSED, check
+from course_lib.grading.expect import Mistake, difference, expect, require
+from course_lib.grading.points import run
+from course_lib.grading.release import refuse_leaks, solution, stub, student_edition
+
+ONES = torch.ones(2, 3)
+
+
+@pytest.mark.parametrize(
+    ("got", "want", "sentence"),
+    [
+        (torch.ones(3), ONES, r"shape is \(3,\), expected \(2, 3\)"),  # would broadcast
+        (torch.ones(()), ONES, r"shape is \(\), expected \(2, 3\)"),
+        (torch.ones(2, 3, dtype=torch.int64), ONES, "dtype is torch.int64"),
+        (torch.ones(2, 3, dtype=torch.bool), ONES, "dtype is torch.bool"),
+        (ONES.to("meta"), ONES, "on meta, expected cpu"),
+        (ONES.log() / 0, ONES, "6 of 6 numbers are NaN or infinite"),
+        (ONES + torch.tensor([0, 0, 0.5]), ONES, r"2 of 6 numbers are wrong: got 1.5, expected 1 at index \(0, 2\)"),
+        (torch.tensor(2.0), torch.tensor(1.0), "the number is wrong: got 2, expected 1"),
+        (ONES.numpy(), ONES, "an? ndarray, expected a tensor"),
+        (1.0, torch.tensor(1.0), "a float, expected a tensor"),
+        (None, ONES, r"None \(is there a `return`\?\)"),
+        (True, 1, "a bool, expected an int"),
+        (1, 1.0, "an int, expected a float"),
+        ([1], (1,), "a list, expected a tuple"),
+        ((1, 2), (1,), "2 values, expected 1"),
+        ((ONES, 2 * ONES), (ONES, ONES), "value 2 of 2: 6 of 6"),
+        ({"a": 1}, {"b": 1}, "keys are"),
+        ({"a": 1}, {"a": 2}, "at 'a': this is 1, expected 2"),
+        ("a", "b", "'a', expected 'b'"),
+    ],
+)
+def test_each_fault_has_its_sentence(got, want, sentence):
+    with pytest.raises(Mistake, match=sentence):
+        expect(got, want)
+
+
+def test_equal_values_pass():
+    expect(ONES.clone().requires_grad_(), ONES)
+    expect(torch.nn.Parameter(ONES), ONES)
+    expect(ONES.double(), ONES)
+    expect((1, 2.0, "a", None, {"x": [ONES]}), (1, 2.0, "a", None, {"x": [ONES.clone()]}))
+    expect(ONES + 1e-6, ONES)
+    expect(torch.tensor([torch.inf]), torch.tensor([torch.inf]))
+
+
+def test_tolerances_are_what_is_stated():
+    assert difference(torch.tensor(1.0 + 5e-5), torch.tensor(1.0), atol=1e-4, rtol=0) is None
+    assert difference(torch.tensor(1.0 + 2e-4), torch.tensor(1.0), atol=1e-4, rtol=0)
+    assert difference(torch.tensor(1001.0), torch.tensor(1000.0), atol=0, rtol=2e-3) is None
+
+
+class AlwaysEqual(torch.Tensor):
+    """Claims to equal everything."""
+
+    @classmethod
+    def __torch_function__(cls, function, types, args=(), kwargs=None):
+        return True
+
+
+def test_an_object_that_equals_everything_does_not_pass():
+    with pytest.raises(Mistake):
+        expect(torch.zeros(2).as_subclass(AlwaysEqual), torch.ones(2))
+    with pytest.raises(Mistake):
+        expect(type("Any", (), {"__eq__": lambda self, other: True})(), "a")
+
+
+def test_a_known_mistake_is_named_also_if_its_shape_is_wrong():
+    wrong = {"first": torch.zeros(2), "it is the sum": torch.tensor(6.0), "none is returned": None}
+    with pytest.raises(Mistake, match="^it is the sum$"):
+        expect(torch.tensor(6.0), ONES, wrong)
+    with pytest.raises(Mistake, match="^none is returned$"):
+        expect(None, ONES, wrong)
+    with pytest.raises(Mistake, match="numbers are wrong"):
+        expect(ONES + 3, ONES, wrong)
+    expect(ONES, ONES, wrong)
+
+
+def test_require():
+    require(True, "never")
+    with pytest.raises(Mistake, match="^because$"):
+        require(False, "because")
+
+
+def add_noise(x0, eps, alpha, sigma):
+    return alpha[:, None, None, None] * x0 + sigma[:, None, None, None] * eps
+
+
+def test_a_right_answer_passes_the_check_in_these_words():
+    result = check("add_noise", {"add_noise": add_noise})
+    assert result.passed
+    assert PASSED == "Passed the public checks; hidden tests may still fail."
+    assert str(result).endswith(PASSED)
+    assert str(result).count("✓") == len(result.points) == 3
+    assert PASSED in result._repr_html_()
+
+
+def test_check_finds_the_callers_function():
+    # In a process of its own: here, under pytest, a type checker's frame stands between the caller and `check`.
+    program = inspect.getsource(add_noise) + (
+        "import torch\n"
+        "from course_lib.grading.check import check\n"
+        "assert check('add_noise').passed\n"
+        "add_noise = lambda *arguments: arguments[0]\n"
+        "assert not check('add_noise').passed\n"
+        "print(check('add_noise'))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "1 of 3 public checks passed."
+
+
+def test_a_wrong_answer_gets_a_line_a_point_a_hint_and_no_traceback():
+    result = check("add_noise", {"add_noise": lambda x0, eps, alpha, sigma: alpha * x0 + sigma * eps})
+    assert not result.passed
+    assert str(result).count("✓") == 2
+    assert "✗ Each image has its own alpha and sigma" in str(result)
+    assert "matched with the width" in str(result)
+    assert "2 of 3 public checks passed." in str(result)
+    assert "Traceback" not in str(result)
+    assert "test_diffusion" not in str(result) + result._repr_html_()
+
+
+def test_what_is_not_written_yet_gets_a_friendly_line():
+    def add_noise(x0, eps, alpha, sigma):
+        raise NotImplementedError("task add_noise: write this function")
+
+    for namespace in ({}, {"add_noise": add_noise}):
+        result = check("add_noise", namespace)
+        assert not result.passed
+        assert str(result).startswith("add_noise is not written yet")
+        assert "✗" not in str(result)
+
+
+def test_a_name_that_is_no_function_is_told():
+    assert "add_noise is now a Tensor, not a function" in str(check("add_noise", {"add_noise": ONES}))
+
+
+def test_an_error_is_told_with_the_learners_own_line(tmp_path):
+    cell = tmp_path / "cell.py"
+    cell.write_text("def add_noise(x0, eps, alpha, sigma):\n    a = alpha\n    return a.nothing\n", encoding="utf-8")
+    exec(compile(cell.read_text(encoding="utf-8"), str(cell), "exec"), namespace := {})
+    text = str(check("add_noise", namespace))
+    assert "AttributeError: 'Tensor' object has no attribute 'nothing'" in text
+    assert "in line 3 of the cell of add_noise: return a.nothing" in text
+
+
+def test_html_is_escaped():
+    def add_noise(x0, eps, alpha, sigma):
+        raise ValueError("<script>")
+
+    assert "<script>" not in check("add_noise", {"add_noise": add_noise})._repr_html_()
+
+
+def test_an_unknown_task_lists_the_tasks():
+    with pytest.raises(ValueError, match=r"no task 'add_nose'; the tasks are: add_noise, cosine_schedule"):
+        check("add_nose", {})
+
+
+def test_missing_checks_are_told(monkeypatch, tmp_path):
+    monkeypatch.setattr(places, "checks", lambda: tmp_path)
+    with pytest.raises(ValueError, match="no public checks"):
+        check("add_noise", {})
+
+
+def test_unreadable_tests_are_told(tmp_path):
+    path = tmp_path / "test_broken.py"
+    path.write_text("import nothing_that_exists", encoding="utf-8")
+    with pytest.raises(ValueError, match="cannot be read.*nothing_that_exists"):
+        run([path], {})
+
+
+def test_an_interrupted_check_is_interrupted():
+    def add_noise(x0, eps, alpha, sigma):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        check("add_noise", {"add_noise": add_noise})
+
+
+def test_a_check_leaves_no_trace():
+    def random(x0, eps, alpha, sigma):
+        return torch.rand(3)
+
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    with torch.no_grad():
+        assert check("flow_loss", {"flow_loss": lambda net, x0, eps, t: net(x0, t).sum()}).points
+        check("add_noise", {"add_noise": random})
+        assert not torch.is_grad_enabled()
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+MASTER = '''\
+# %% tags=["bootstrap"]
+import course_lib
+
+# %% [markdown]
+# ## 1 · Double
+# Twice as much.
+
+# %% tags=["task"] task="double" difficulty=2 importance=5 minutes=5
+def double(x):
+    """Twice x."""
+    ### BEGIN SOLUTION
+    return x + x * 1.0
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+check("double")
+
+# %% tags=["skip-grading"]
+double(2)
+'''
+
+
+def edition(folder: Path, text: str = MASTER) -> nbformat.NotebookNode:
+    source = folder / "solutions" / "09_double.py"
+    source.parent.mkdir(exist_ok=True)
+    source.write_text(text, encoding="utf-8")
+    return student_edition(source)
+
+
+def test_the_student_edition(tmp_path):
+    notebook = edition(tmp_path)
+    (task,) = (cell for cell in notebook.cells if cell.get("metadata", {}).get("task"))
+    assert task.source.endswith(
+        'raise NotImplementedError("task double: write this function, then run its cell and the check below")'
+    )
+    assert task.id == "task-double"
+    assert task.metadata == {"tags": ["task"], "task": "double", "difficulty": 2, "importance": 5, "minutes": 5}
+    text = "\n".join(cell.source for cell in notebook.cells)
+    assert "## 1 · Double\n\n`double` · difficulty 🔴🔴⚪⚪⚪ · importance 🔵🔵🔵🔵🔵 · about 5 minutes" in text
+    assert "colab.research.google.com" in text
+    assert "%pip install" in text
+    assert "x + x" not in text
+    assert notebook == edition(tmp_path)
+    assert len({cell.id for cell in notebook.cells}) == len(notebook.cells)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("    ### END SOLUTION\n", "", "without ### END SOLUTION"),
+        ("    ### BEGIN SOLUTION\n", "", "unbalanced ### END"),
+        ("    return x + x * 1.0\n", "    ### BEGIN SOLUTION\n", "unbalanced ### BEGIN"),
+        ("    return x + x * 1.0\n", "", "has no solution"),
+        ("# Twice as much.", "# Write `return x + x * 1.0`.", "a line of a solution would be given"),
+        ("double(2)", "### BEGIN SOLUTION\ndouble(2)\n### END SOLUTION", "outside of a task"),
+        (' task="double"', "", "lacks task"),
+        (" minutes=5", "", "lacks minutes"),
+        ("difficulty=2", "difficulty=6", "must be 1 to 5"),
+        ('check("double")', 'check("half")', "without a cell that checks them: double"),
+        ("# ## 1 · Double", "# Double", "begins with a heading"),
+        ('tags=["bootstrap"]', "", "bootstrap"),
+    ],
+)
+def test_a_faulty_master_is_refused(tmp_path, old, new, sentence):
+    assert old in MASTER
+    with pytest.raises(ValueError, match=sentence):
+        edition(tmp_path, MASTER.replace(old, new))
+
+
+def test_two_tasks_of_one_name_are_refused(tmp_path):
+    begin, end = MASTER.index("# %% [markdown]"), MASTER.index('# %% tags=["check"]')
+    with pytest.raises(ValueError, match="one name"):
+        edition(tmp_path, MASTER[:end] + MASTER[begin:end] + MASTER[end:])
+
+
+def test_a_hidden_test_in_the_text_is_refused(tmp_path):
+    hidden = tmp_path / "tests" / "hidden" / "test_double.py"
+    hidden.parent.mkdir(parents=True)
+    hidden.write_text("def test_double(student):\n    expect(student.double(21), 42, {})\n", encoding="utf-8")
+    edition(tmp_path)
+    with pytest.raises(ValueError, match="a line of a hidden test"):
+        edition(tmp_path, MASTER.replace("Twice as much.", "We ask: expect(student.double(21), 42, {})"))
+
+
+def test_solution_lines_and_stub():
+    code = "a = 1\n### BEGIN SOLUTION\nb = 2\n### END SOLUTION\nc = 3\n### BEGIN SOLUTION\nd = 4\n### END SOLUTION"
+    assert list(solution(code)) == ["b = 2", "d = 4"]
+    assert stub(code, "t").count("raise NotImplementedError") == 2
+    assert "b = 2" not in stub(code, "t")
+
+
+def test_a_leak_is_found_whatever_its_spaces_and_quotes():
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell('x  =  f("a long name")')])
+    with pytest.raises(ValueError, match="would be given"):
+        refuse_leaks(notebook, ['    x = f("a long name")'], "a solution")
+    refuse_leaks(notebook, ["x = f(b, a long name)", "x ="], "a solution")
