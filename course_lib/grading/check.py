@@ -43,7 +43,8 @@ class Result:
         if self.passed:
             return PASSED
         if self.unwritten:
-            return f"{self.task} is not written yet: {self.points[0].hint}."
+            todo = self.points[0].hint.removeprefix(f"task {self.task}: ")
+            return f"{self.task} is not written yet: {todo}."
         return f"{sum(point.passed for point in self.points)} of {len(self.points)} public checks passed."
 
     def __repr__(self) -> str:

@@ -109,6 +109,7 @@ def test_flow_loss_gradient(student):
 
 def heun_states(student, velocity=lambda x, t: x + t * t) -> list[Tensor]:
     states = student.heun(velocity, image(1.0), torch.tensor([1.0, 0.5, 0.0]))
+    require(states is not None, "nothing comes back: yield the state after each step")
     require(not isinstance(states, Tensor), "yield each state (or return a list of them), not only one tensor")
     return list(states)
 

@@ -4,9 +4,10 @@ Read in the open repository they give nothing away but what the course itself sa
 `GRADE_SEED`, so no value can be written down beforehand. Shapes are such that no wrong broadcast fails
 by itself (batch = channels = height = width) and, beside them, such that all axes differ.
 
-Tolerance 1e-5 absolute and relative (the default of `expect`). The operations are elementwise on numbers
-of size 1 to 10 in float32, and rightly rounded variants of one formula differ by less than 4e-6, so a
-right answer fails with a probability below 1e-6 a run; test_exercises.py repeats them over 50 seeds.
+Tolerance 1e-5 absolute and relative (the default of `expect`; 2e-5 for `ddpm_step`). The numbers are of
+size 1 to 10 in float32. Over 100 seeds the 22 differently written right answers and the library, 3,000
+runs, never failed and never used more than 9 % of the tolerance; rounding errors of ten times that size do
+not occur with so few operations, so the probability that a right answer fails is taken to be below 1e-6.
 """
 
 import pytest

@@ -1,6 +1,7 @@
 """Exercises, solutions, tests, mutants and the library agree with each other."""
 
 import importlib
+import re
 
 import nbformat
 import pytest
@@ -15,6 +16,8 @@ from course_lib.grading.release import student_edition
 
 KEYS = ["diffusion"]
 SEEDS = 50
+FUNCTION = re.compile(r"^def (\w+)", re.MULTILINE)
+COMPARED_BELOW = ("flow_loss", "meanflow_loss")  # methods of models in the library
 
 
 def points(key: str, namespace: dict, task: str | None = None, folders=("checks", "hidden")) -> list[Point]:
@@ -58,8 +61,9 @@ def test_a_stub_fails_with_not_implemented_and_nothing_else(key):
 @pytest.mark.parametrize("key", KEYS)
 def test_the_library_passes_under_the_exercises_names(key):
     namespace = table(key)[1].LIBRARY
-    tasks = [task for task in targets.tasks(key) if task in namespace]
-    assert failures([point for task in tasks for point in points(key, namespace, task)]) == []
+    done = [task for task, code in targets.tasks(key).items() if namespace.keys() >= set(FUNCTION.findall(code))]
+    assert len(done) >= len(targets.tasks(key)) - len(COMPARED_BELOW)
+    assert failures([point for task in done for point in points(key, namespace, task)]) == []
 
 
 @pytest.mark.parametrize(("key", "wrong"), wrong_answers())
