@@ -23,6 +23,8 @@ from beartype.claw import beartype_package
 
 beartype_package("course_lib", conf=BeartypeConf(is_pep484_tower=True))  # an int will do for a float
 
+collect_ignore = ["course_lib/data/rebuild"]  # run by hand, with packages that only they need
+
 
 @pytest.fixture(autouse=True)
 def _seeded_and_single_threaded():
