@@ -6,7 +6,8 @@ a small classifier of Fashion-MNIST that ships with the course: 128 features, in
 and textures differ. Distances in it are comparable with each other, not with published FIDs.
 
 The unit of such a distance is free. Ours is set by scaling the features to a total variance of 20 over
-the training images; a set that lacks one of the ten classes is then at 0.59 on average.
+the training images. Real images that lack one of the ten classes are then at 0.58 on average (0.20
+without shirts, 1.54 without trousers), and all of them, blurred by a mean over 5 x 5 pixels, at 8.8.
 """
 
 import functools

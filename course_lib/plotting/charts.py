@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 import torch
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogFormatterSciNotation
 from torch import Tensor
 
 from course_lib.plotting.paper import colour, paper, printed
@@ -80,7 +81,15 @@ def _scales(axes: Axes, log: str) -> None:
     for name, axis in (("x", axes.xaxis), ("y", axes.yaxis)):
         if name in log:
             axes.set(**{f"{name}scale": "log"})
-            axis.set_major_formatter(lambda value, _: f"{value:g}")  # 0.01 rather than a power of ten
+            axis.set_major_formatter(_Plain())
+            axis.set_minor_formatter(_Plain())
+
+
+class _Plain(LogFormatterSciNotation):
+    """Labels the ticks that matplotlib would, as 0.06 rather than as a multiple of a power of ten."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        return f"{x:g}" if super().__call__(x, pos) else ""
 
 
 def _tick_each(axes: Axes, across: np.ndarray) -> None:

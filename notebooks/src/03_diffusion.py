@@ -410,7 +410,7 @@ grid(
 
 # %%
 animation(
-    [s[:10].cpu() for s in states[1::2]],
+    [s[:10].cpu() for s in states[1::3]],
     columns=10,
     alt="Ten images emerge from noise, coarse shapes first, details last",
 )
@@ -514,10 +514,10 @@ print({name: round(value, 1) for name, value in slopes.items()})
 # compared: the *Fréchet distance*. Even real images are at some distance from other real ones, because samples are finite:
 # that is the *floor* at the same $n$, and only the *excess* over it can be blamed on a model. Precision is the share of
 # drawn images that look real, recall the share of real images that the drawn ones cover. As a unit: a set
-# that lacks one class of ten is at 0.59.
+# that lacks one class of ten is at 0.58 on average, and real images blurred over 5×5 pixels are at 8.8.
 
 # %%
-n = pick(smoke=150, laptop=500, gpu=5000)
+n = pick(smoke=150, laptop=1000, gpu=5000)
 torch.manual_seed(0)
 noise, y = torch.randn(n, 1, 28, 28, device=device), torch.arange(n, device=device) % 10
 

@@ -7,7 +7,7 @@ from course_lib import features
 from course_lib.checkpoints import info
 from course_lib.data import load
 from course_lib.features import FeatureNet, fashion_features, fashion_reference, fashion_score
-from course_lib.metrics import embed, statistics
+from course_lib.metrics import embed, frechet_distance, statistics
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +40,13 @@ def test_distances_rank_what_is_wrong(real):
     assert scores["blurred"].distance > scores["real"].distance + 1
     assert scores["one image"].distance > scores["blurred"].distance
     assert scores["one image"].recall < 0.05
+
+
+def test_a_missing_class_costs_what_the_module_says():
+    clothes, net = load("fashion"), fashion_features()
+    seen = embed(clothes.x, net)
+    without = [frechet_distance(fashion_reference(), seen[clothes.labels != k]) for k in range(10)]
+    assert sum(without) / 10 == pytest.approx(0.58, abs=0.01)
 
 
 @pytest.mark.parametrize("n", [1, 128, 5001])
