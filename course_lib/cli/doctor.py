@@ -53,9 +53,9 @@ def _disk() -> Iterator[tuple[bool, str]]:
 
 
 def _data() -> Iterator[tuple[bool, str]]:
-    from course_lib.data import NAMES, load
+    from course_lib.data import BUNDLED, load
 
-    for name in NAMES:
+    for name in BUNDLED:
         yield _tried(f"data {name}", lambda name=name: f"{len(load(name)):,} items")
 
 
