@@ -21,19 +21,20 @@ from course_lib.device import precision
 from course_lib.diffusion.conditional import ConditionalModel
 from course_lib.diffusion.guidance import guided
 from course_lib.diffusion.parametrisation import Denoiser, velocity
+from course_lib.diffusion.schedules import Scalar
 from course_lib.diffusion.solvers import heun, times
 
 SIGMA_MIN, SIGMA_MAX, RHO = 0.002, 80.0, 7.0
 SIGMA_DATA = 0.5  # standard deviation of the images, which lie in [-1, 1]
 
 
-def karras(t: Tensor) -> tuple[Tensor, Tensor]:
+def karras(t: Scalar) -> tuple[Scalar, Scalar]:
     """The schedule (1, sigma): sigma rises from 0.002 to 80, most steps at little noise (eq. 5)."""
     low, high = SIGMA_MIN ** (1 / RHO), SIGMA_MAX ** (1 / RHO)
     return torch.ones_like(t), (low + t * (high - low)) ** RHO
 
 
-def time_of(sigma: Tensor) -> Tensor:
+def time_of(sigma: Scalar) -> Scalar:
     """The inverse of `karras`: sigma -> t in [0, 1]."""
     low, high = SIGMA_MIN ** (1 / RHO), SIGMA_MAX ** (1 / RHO)
     return (sigma ** (1 / RHO) - low) / (high - low)

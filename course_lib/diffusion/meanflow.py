@@ -18,6 +18,7 @@ Geng et al. 2025, Mean Flows for One-step Generative Modeling (eqs. 4, 6 and 10;
 from collections.abc import Iterator
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from course_lib.data.images import Batch
@@ -103,12 +104,14 @@ class MeanFlow(ConditionalModel):
             yield x
 
 
-def target(v: Tensor, du_dt: Tensor, r: Tensor, t: Tensor) -> Tensor:
+def target(
+    v: Float[Tensor, "b c h w"], du_dt: Float[Tensor, "b c h w"], r: Float[Tensor, " b"], t: Float[Tensor, " b"]
+) -> Float[Tensor, "b c h w"]:
     """v - (t - r) du/dt, without gradient (eq. 10): a network that chased its own target would run away."""
     return (v - (t - r)[:, None, None, None] * du_dt.float()).detach()
 
 
-def two_times(x0: Tensor) -> tuple[Tensor, Tensor]:
+def two_times(x0: Float[Tensor, "b c h w"]) -> tuple[Float[Tensor, " b"], Float[Tensor, " b"]]:
     """Logit-normal r <= t, one pair an image; in a share `INSTANT` of them r = t (their section 4.3)."""
     drawn = torch.randn(2, len(x0), device=x0.device).sigmoid()
     r, t = drawn.amin(0), drawn.amax(0)

@@ -17,50 +17,50 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from course_lib.diffusion.schedules import Schedule, at
+from course_lib.diffusion.schedules import Scalar, Schedule, State, at
 
 Denoiser = Callable[[Tensor, Tensor], Tensor]  # (x_t, t) -> x_0
 Velocity = Callable[[Tensor, Tensor], Tensor]  # (x_t, t) -> dx/dt
 
 
-def x0_from_eps(x_t: Tensor, eps: Tensor, alpha: Tensor, sigma: Tensor) -> Tensor:
+def x0_from_eps(x_t: State, eps: State, alpha: Scalar, sigma: Scalar) -> State:
     """Undo the mixing. At alpha = 0 nothing of the image is left, and the result is infinite."""
     return (x_t - sigma * eps) / alpha
 
 
-def eps_from_x0(x_t: Tensor, x0: Tensor, alpha: Tensor, sigma: Tensor) -> Tensor:
+def eps_from_x0(x_t: State, x0: State, alpha: Scalar, sigma: Scalar) -> State:
     """The noise that was mixed in. At sigma = 0 there was none, and the result is infinite or NaN."""
     return (x_t - alpha * x0) / sigma
 
 
-def v_from_x0(x_t: Tensor, x0: Tensor, alpha: Tensor, sigma: Tensor) -> Tensor:
+def v_from_x0(x_t: State, x0: State, alpha: Scalar, sigma: Scalar) -> State:
     """v = alpha eps - sigma x_0, with eps from x_t."""
     return alpha * eps_from_x0(x_t, x0, alpha, sigma) - sigma * x0
 
 
-def x0_from_v(x_t: Tensor, v: Tensor, alpha: Tensor, sigma: Tensor) -> Tensor:
+def x0_from_v(x_t: State, v: State, alpha: Scalar, sigma: Scalar) -> State:
     """Finite at both ends. For alpha^2 + sigma^2 = 1 this is alpha x_t - sigma v."""
     return (alpha * x_t - sigma * v) / (alpha**2 + sigma**2)
 
 
-def score_from_x0(x_t: Tensor, x0: Tensor, alpha: Tensor, sigma: Tensor) -> Tensor:
+def score_from_x0(x_t: State, x0: State, alpha: Scalar, sigma: Scalar) -> State:
     """Tweedie's formula read backwards: (alpha x_0 - x_t) / sigma^2."""
     return (alpha * x0 - x_t) / sigma**2
 
 
-def x0_from_score(x_t: Tensor, score: Tensor, alpha: Tensor, sigma: Tensor) -> Tensor:
+def x0_from_score(x_t: State, score: State, alpha: Scalar, sigma: Scalar) -> State:
     """Tweedie's formula: the mean image is (x_t + sigma^2 score) / alpha (Efron 2011)."""
     return (x_t + sigma**2 * score) / alpha
 
 
-def velocity_from_x0(x_t: Tensor, x0: Tensor, t: Tensor, schedule: Schedule) -> Tensor:
+def velocity_from_x0(x_t: State, x0: State, t: Scalar, schedule: Schedule) -> State:
     """alpha' x_0 + sigma' eps: which way x_t moves while image and noise stay as they are."""
     alpha, sigma = at(schedule, t, x_t)
     d_alpha, d_sigma = at(rates(schedule), t, x_t)
     return d_alpha * x0 + d_sigma * eps_from_x0(x_t, x0, alpha, sigma)
 
 
-def x0_from_velocity(x_t: Tensor, velocity: Tensor, t: Tensor, schedule: Schedule) -> Tensor:
+def x0_from_velocity(x_t: State, velocity: State, t: Scalar, schedule: Schedule) -> State:
     """Two equations, x_t and dx_t/dt, solved for x_0. For (1 - t, t) this is x_t - t velocity."""
     alpha, sigma = at(schedule, t, x_t)
     d_alpha, d_sigma = at(rates(schedule), t, x_t)
@@ -112,7 +112,7 @@ def on_schedule(denoise: Denoiser, trained: Schedule, wanted: Schedule) -> Denoi
     return moved
 
 
-def time_of_ratio(schedule: Schedule, ratio: Tensor, halvings: int = 40) -> Tensor:
+def time_of_ratio(schedule: Schedule, ratio: Scalar, halvings: int = 40) -> Scalar:
     """The time t in [0, 1] at which sigma / alpha equals `ratio`, by bisection; the ratio grows with t."""
     wanted = ratio.detach().cpu().double()  # on the CPU, since not every device has double precision
     low, high = torch.zeros_like(wanted), torch.ones_like(wanted)

@@ -13,12 +13,15 @@ import math
 from collections.abc import Callable
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
+Scalar = Float[Tensor, "..."]  # one number, or one an image
+State = Float[Tensor, "b ..."]  # a batch of images, points or noise
 Schedule = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
-def flow(t: Tensor) -> tuple[Tensor, Tensor]:
+def flow(t: Scalar) -> tuple[Scalar, Scalar]:
     """The straight line of flow matching: (1 - t, t) (Lipman et al. 2023, eq. 22; Liu et al. 2023, eq. 1).
 
     Examples
@@ -29,12 +32,12 @@ def flow(t: Tensor) -> tuple[Tensor, Tensor]:
     return 1 - t, t
 
 
-def cosine(t: Tensor) -> tuple[Tensor, Tensor]:
+def cosine(t: Scalar) -> tuple[Scalar, Scalar]:
     """(cos, sin) of t pi / 2: a quarter of a circle (Nichol & Dhariwal 2021, eq. 17, without their offset)."""
     return torch.cos(t * math.pi / 2), torch.sin(t * math.pi / 2)
 
 
-def linear_beta(t: Tensor, beta_min: float = 0.1, beta_max: float = 20.0) -> tuple[Tensor, Tensor]:
+def linear_beta(t: Scalar, beta_min: float = 0.1, beta_max: float = 20.0) -> tuple[Scalar, Scalar]:
     """The noise rate beta rises linearly: DDPM's schedule in continuous time (Song et al. 2021, eq. 33).
 
     alpha^2 = exp(-integral of beta from 0 to t); DDPM's 1,000 steps are beta_min / 1000 ... beta_max / 1000.
@@ -43,7 +46,7 @@ def linear_beta(t: Tensor, beta_min: float = 0.1, beta_max: float = 20.0) -> tup
     return torch.exp(-integral / 2), torch.sqrt(-torch.expm1(-integral))
 
 
-def add_noise(x0: Tensor, eps: Tensor, t: Tensor, schedule: Schedule) -> Tensor:
+def add_noise(x0: State, eps: State, t: Scalar, schedule: Schedule) -> State:
     """The forward process in one jump: x_t = alpha x_0 + sigma eps (Ho et al. 2020, eq. 4).
 
     Parameters
@@ -73,7 +76,7 @@ def at(schedule: Schedule, t: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
     return alpha.reshape(shape), sigma.reshape(shape)
 
 
-def log_snr(schedule: Schedule, t: Tensor) -> Tensor:
+def log_snr(schedule: Schedule, t: Scalar) -> Scalar:
     """log(alpha^2 / sigma^2), the one number by which two schedules at a time can be compared (Kingma et al. 2021)."""
     alpha, sigma = schedule(t)
     return 2 * (alpha.log() - sigma.log())

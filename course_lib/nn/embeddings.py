@@ -3,10 +3,11 @@
 import math
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 
-def sinusoidal(t: Tensor, dim: int, scale: float = 1000.0) -> Tensor:
+def sinusoidal(t: Float[Tensor, " b"], dim: int, scale: float = 1000.0) -> Float[Tensor, "b dim"]:
     """Cosines and sines of `t` at geometric frequencies (Vaswani et al. 2017, section 3.5).
 
     Parameters

@@ -32,6 +32,11 @@ class UNet(nn.Module):
 
     def __init__(self, channels: int, width: int, depth: int, classes: int) -> None:
         super().__init__()
+        if width % (HEAD // 2) or min(width, channels, depth, classes) < 1:
+            raise ValueError(
+                f"width must be a multiple of {HEAD // 2}, since attention at twice the width has heads of {HEAD}, and "
+                f"channels, depth and classes at least 1; got {width}, {channels}, {depth}, {classes}"
+            )
         dim = 2 * width
         self.channels, self.classes = channels, classes
         self.time, self.label = TimeEmbedding(dim), nn.Embedding(classes + 1, dim)

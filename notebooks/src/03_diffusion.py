@@ -10,7 +10,7 @@
 # 1. drown images in noise, by a formula of one line;
 # 2. write down the best possible denoiser, without any training, and see why nobody wants it;
 # 3. train a flow by hand in two dimensions, in ten lines, and follow its particles;
-# 4. meet the same ten lines in the library, on real images, and draw clothes that nobody has made;
+# 4. meet the same ten lines in the library, on real images, and draw clothes;
 # 5. compare samplers: measure their order on data with an exact answer, and their price on images;
 # 6. steer: guidance, inpainting, super-resolution, editing, all with one model that was trained for none of them;
 # 7. draw an image in a single step.
@@ -203,18 +203,18 @@ print(f"{copies} of 6 drawings are training images, pixel by pixel")
 #
 # Image, noise and mixture are tied by one equation, so a network that predicts one of them predicts them all. Papers
 # train networks for the noise $\varepsilon$ (DDPM), for $v = \alpha\varepsilon - \sigma x_0$ (Salimans & Ho 2022), for
-# the velocity $\dot x_t = \dot\alpha x_0 + \dot\sigma\varepsilon$ (flow matching) or for the score
+# the velocity $x_t' = \alpha' x_0 + \sigma'\varepsilon$ (flow matching) or for the score
 # $\nabla\log p_t(x_t) = -\mathbb E[\varepsilon \mid x_t]/\sigma$. They are all linear in each other:
 #
 # | given $x_t$ and | the image is |
 # |---|---|
 # | noise | $(x_t - \sigma\,\varepsilon)\,/\,\alpha$ |
 # | v | $(\alpha\, x_t - \sigma\, v)\,/\,(\alpha^2 + \sigma^2)$ |
-# | velocity on $(1-t,\, t)$ | $x_t - t\,\dot x_t$ |
+# | velocity on $(1-t,\, t)$ | $x_t - t\,x_t'$ |
 # | score | $(x_t + \sigma^2\,\nabla\log p_t)\,/\,\alpha$ &nbsp; (Tweedie's formula) |
 #
 # What differs is where errors hurt: dividing by $\alpha$ multiplies an error in the noise without bound as
-# $\alpha \to 0$. Here and back again, on all schedules:
+# $\alpha \to 0$. Here and back again:
 
 # %% tags=["nbval-check-output"]
 x0, eps, t = torch.randn(64, 1, 4, 4), torch.randn(64, 1, 4, 4), torch.linspace(0.05, 0.9, 64)
@@ -239,9 +239,8 @@ for sigma in map(torch.tensor, sigmas):
     c_skip, c_out, c_in = preconditioning(sigma)
     data = SIGMA_DATA * torch.randn(big)
     x = data + sigma * torch.randn(big)
-    print(
-        f"sigma {sigma:6.3f}: input variance {(c_in * x).var():.1f}, target variance {((data - c_skip * x) / c_out).var():.1f}"
-    )
+    target = (data - c_skip * x) / c_out
+    print(f"sigma {sigma:6.3f}: input variance {(c_in * x).var():.1f}, target variance {target.var():.1f}")
 
 # %% [markdown]
 # ## 4 · A flow, by hand
@@ -405,7 +404,7 @@ grid(
     columns=10,
     titles=clothes.classes,
     alt="Sixty pieces of clothing drawn by the model, six of each class",
-    caption="None of these exists. Drawn from noise in 32 steps.",
+    caption="Drawn from noise in 32 steps, each column a class.",
 )
 
 # %%
@@ -891,7 +890,7 @@ table(
         {"experiment": "bend of the flow's paths", "result": f"{bend:.2f}", "expected": "0 if straight"},
         {
             "experiment": "spiral: energy distance, one Euler / one MeanFlow step",
-            "result": f"{off['flow, one Euler step']:.2f} / {off['MeanFlow, one step']:.2f}",
+            "result": f"{off['flow, one Euler step']:.3f} / {off['MeanFlow, one step']:.3f}",
             "expected": "much less",
         },
     ],

@@ -76,6 +76,12 @@ def test_models_that_cannot_be_built(bad):
         Flow(**SMALL | bad)
 
 
+@pytest.mark.parametrize("bad", [{"width": 16}, {"width": 0}, {"channels": 0}, {"depth": 0}, {"classes": 0}])
+def test_networks_that_cannot_be_built(bad):
+    with pytest.raises(ValueError, match="multiple of 32"):
+        Flow(**SMALL | bad)
+
+
 def test_the_network_refuses_wrong_shapes():
     net = UNet(1, 32, 1, 3)
     with pytest.raises(ValueError, match="multiples of 4"):

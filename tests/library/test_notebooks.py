@@ -225,6 +225,15 @@ def test_a_page_needs_no_network(tiny):
     assert "<mi>&#x02112;</mi>" in text or "<mi>ℒ</mi>" in text  # \mathcal L
 
 
+def test_a_page_says_in_words_what_its_pictures_show():
+    output = nbformat.v4.new_output(
+        "display_data", {"image/png": "iVBORw0KGgo="}, metadata={"image/png": {"alt": "A boot & a shoe"}}
+    )
+    cell = nbformat.v4.new_code_cell("1", outputs=[output])
+    text = page(nbformat.v4.new_notebook(cells=[cell]), "Boot")
+    assert 'alt="A boot &amp; a shoe"' in text
+
+
 def test_formulas():
     assert "<mtable" in mathml(r"\begin{aligned} a &= b \\ c &= d \end{aligned}", "block")
     assert 'display="block"' in mathml("x", "block")
