@@ -13,6 +13,7 @@ from course_lib.training.averaging import Ema
 from course_lib.training.steps import Step, train_steps
 
 SECONDS_BETWEEN_SAVES = 120
+STEPS_BETWEEN_READINGS = 25
 
 
 def fit(training: train_steps, *, ema: Ema | None = None, resume: Path | str | None = None) -> dict[str, Tensor]:
@@ -39,25 +40,55 @@ def fit(training: train_steps, *, ema: Ema | None = None, resume: Path | str | N
         If a loss becomes infinite or NaN, or the file at `resume` belongs to another run.
     """
     keeper = _Keeper(training, ema, Path(resume)) if resume else None
-    history: list[dict[str, Tensor]] = []
+    history = _History()
     bar = tqdm(total=training.steps, initial=training.done, desc=type(training.model).__name__, unit="step")
-    try:
-        for step in training:
-            history.append(step.logs)
-            if ema:
-                ema.update()
-            bar.update()
-            if step.index % 25 == 0:
-                bar.set_postfix(_readable(step))
-                if keeper:
-                    keeper.save_if_due()
-    except KeyboardInterrupt:
-        warnings.warn(f"stopped at step {training.done} of {training.steps}; what was learned is kept", stacklevel=2)
-    finally:
-        bar.close()
-        if keeper:
-            keeper.save()
-    return _curves(history)
+    with bar:
+        try:
+            for step in training:
+                history.add(step)
+                if ema:
+                    ema.update()
+                bar.update()
+                if step.index % STEPS_BETWEEN_READINGS == 0:
+                    bar.set_postfix(history.read())
+                    if keeper:
+                        keeper.save_if_due()
+        except KeyboardInterrupt:
+            stopped = f"stopped at step {training.done} of {training.steps}; what was learned is kept"
+            warnings.warn(stopped, stacklevel=2)
+        history.read()
+    if keeper:
+        keeper.save()  # not after a divergence: the state saved before it is worth more
+    return history.curves()
+
+
+class _History:
+    """What each step reported, read from the device now and then: a GPU need not wait for every step.
+
+    Read numbers are kept, not tensors: thousands of tiny tensors between large ones keep a CPU's memory
+    from being given back.
+    """
+
+    def __init__(self) -> None:
+        self.unread: list[Step] = []
+        self.values: dict[str, list[float]] = {}
+
+    def add(self, step: Step) -> None:
+        self.unread.append(step)
+
+    def read(self) -> dict[str, str]:
+        """Read what is unread; the latest losses, for the progress bar."""
+        for name in self.unread[0].logs if self.unread else ():
+            read = torch.stack([step.logs[name] for step in self.unread]).tolist()
+            for step, value in zip(self.unread, read):
+                if not math.isfinite(value):
+                    raise ValueError(f"{name} became {value} at step {step.index}: a lower learning rate usually helps")
+            self.values.setdefault(name, []).extend(read)
+        self.unread.clear()
+        return {name.split("/")[-1]: f"{row[-1]:.3f}" for name, row in self.values.items() if name.endswith("loss")}
+
+    def curves(self) -> dict[str, Tensor]:
+        return {name: torch.tensor(row) for name, row in self.values.items()}
 
 
 class _Keeper:
@@ -86,17 +117,3 @@ class _Keeper:
         torch.save({name: part.state_dict() for name, part in self.parts.items()}, partial)
         partial.replace(self.path)  # in one move, so that a crash leaves the old file or the new one
         self.saved_at = time.monotonic()
-
-
-def _readable(step: Step) -> dict[str, str]:
-    values = {name: float(value) for name, value in step.logs.items()}
-    for name, value in values.items():
-        if not math.isfinite(value):
-            raise ValueError(f"{name} became {value} by step {step.index}: a lower learning rate usually helps")
-    return {name.split("/")[-1]: f"{value:.3f}" for name, value in values.items() if name.endswith("loss")}
-
-
-def _curves(history: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-    if not history:
-        return {}
-    return {name: torch.stack([logs[name] for logs in history]).float().cpu() for name in history[0]}

@@ -122,8 +122,21 @@ def test_the_state_of_another_run_is_refused(model, tmp_path):
 
 def test_divergence_is_named_and_ends_the_run(model):
     model.layer.weight.data.fill_(float("nan"))
-    with pytest.raises(ValueError, match="model/loss became nan by step 0"):
+    with pytest.raises(ValueError, match="model/loss became nan at step 0"):
         fit(train_steps(model, batches(), 3))
+
+
+def test_a_divergence_leaves_the_state_that_was_saved_before_it(model, tmp_path):
+    fit(train_steps(model, batches(), 5), resume=tmp_path / "run.state")
+    saved = (tmp_path / "run.state").read_bytes()
+
+    def poisoned():
+        yield from batches(40)
+        yield Batch(torch.full((32, 3), 1e30), torch.zeros(32, 1))
+
+    with pytest.raises(ValueError, match="at step 40"):
+        fit(train_steps(model, poisoned(), 60), resume=tmp_path / "run.state")
+    assert (tmp_path / "run.state").read_bytes() == saved
 
 
 def test_curves_hold_every_step(model):
