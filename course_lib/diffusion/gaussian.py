@@ -2,8 +2,8 @@
 
 If the data are Gaussian, so is x_t at each time; the mean image given x_t is a linear function, and
 the path of the sampler's ODE can be written down. That gives each solver an exact answer to be
-measured against, and each posterior too. A mixture of Gaussians keeps the denoiser in closed form, and has modes
-to lose.
+measured against, and each posterior too. A mixture of Gaussians (`course_lib.data.points`) keeps the
+denoiser in closed form, and has modes to lose.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from course_lib.diffusion.parametrisation import Denoiser, Velocity, rates
+from course_lib.data.points import Mixture
+from course_lib.diffusion.parametrisation import Denoiser, Velocity, rates, x0_from_score
 from course_lib.diffusion.schedules import Schedule
 
 
@@ -71,33 +72,12 @@ class Gaussian:
         return Gaussian(self.mean + gain @ (y - operator @ self.mean), (cov + cov.T) / 2)
 
 
-@dataclass(frozen=True, eq=False)
-class Mixture:
-    """Round Gaussians of one width, equally likely.
+def mixture_denoiser(mixture: Mixture, schedule: Schedule) -> Denoiser:
+    """E[x_0 | x_t] for a mixture of Gaussians: x_t is one too, and Tweedie's formula needs only its score."""
 
-    Parameters
-    ----------
-    means : Tensor, (K, D)
-    std : float
-    """
+    def denoise(x: Tensor, t: Tensor) -> Tensor:
+        alpha, sigma = schedule(t)
+        score = mixture.noised(float(alpha), float(sigma)).score(x)
+        return x0_from_score(x, score, alpha, sigma)
 
-    means: Tensor
-    std: float
-
-    def denoiser(self, schedule: Schedule) -> Denoiser:
-        """E[x_0 | x_t]: each component's linear answer, weighted by how likely it made x_t."""
-
-        def denoise(x: Tensor, t: Tensor) -> Tensor:
-            alpha, sigma = schedule(t)
-            total = alpha**2 * self.std**2 + sigma**2
-            offset = x[:, None] - alpha * self.means  # (B, K, D)
-            belongs = torch.softmax(-offset.square().sum(-1) / (2 * total), dim=1)
-            return (belongs[..., None] * (self.means + alpha * self.std**2 / total * offset)).sum(1)
-
-        return denoise
-
-    def sample(self, n: int, seed: int = 0) -> tuple[Tensor, Tensor]:
-        """Points (n, D) and the component of each (n,)."""
-        rng = torch.Generator().manual_seed(seed)
-        y = torch.randint(len(self.means), (n,), generator=rng)
-        return self.means[y] + self.std * torch.randn(n, self.means.shape[1], generator=rng), y
+    return denoise

@@ -46,6 +46,14 @@ def test_least_squares_finds_the_line(model):
     assert torch.allclose(weights(model), torch.tensor([1.0, -2.0, 0.5, 1.0]), atol=0.02)
 
 
+def test_float16_learns_through_its_gradient_scaler(model, monkeypatch):
+    monkeypatch.setenv("COURSE_PRECISION", "float16")
+    training = train_steps(model, batches(), 300, optimizer=partial(adamw, lr=0.05), lr_factor=warmup_cosine(300))
+    assert training.players[0].scaler.is_enabled()
+    fit(training)
+    assert torch.allclose(weights(model), torch.tensor([1.0, -2.0, 0.5, 1.0]), atol=0.05)
+
+
 def test_each_step_is_yielded_after_its_update(model):
     before = weights(model)
     step = next(iter(train_steps(model, batches(), 5)))
