@@ -47,6 +47,7 @@ class MeanFlow(ConditionalModel):
         self, channels: int = 1, size: int = 28, width: int = 64, depth: int = 2, classes: int = 10, drop: float = 0.1
     ) -> None:
         super().__init__(channels, size, width, depth, classes, drop)
+        self.net.to(memory_format=torch.contiguous_format)  # in torch 2.6 to 2.8 a norm in channels_last has no jvp
         self.span = TimeEmbedding(2 * width)
         nn.init.zeros_(self.span.mlp[-1].weight)  # at the start the span t - r does not matter
         nn.init.zeros_(self.span.mlp[-1].bias)

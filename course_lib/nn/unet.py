@@ -51,7 +51,7 @@ class UNet(nn.Module):
         self.up = nn.ModuleList(ResBlock(2 * width, width, dim) for _ in range(depth))
         self.norm = nn.GroupNorm(GROUPS, width)
         self.unfold = _zeroed(nn.Conv2d(width, 4 * channels, 3, padding=1))
-        self.to(memory_format=torch.channels_last)
+        self.to(memory_format=torch.channels_last)  # what the convolutions then return has it too
 
     def forward(self, x: Tensor, t: Tensor, y: Tensor) -> Tensor:
         self._check(x, t, y)
@@ -64,7 +64,7 @@ class UNet(nn.Module):
     def body(self, x: Tensor, embedding: Tensor) -> Tensor:
         """The network proper, for an embedding (B, 2 width) that is known."""
         condition = silu(embedding)
-        h = self.fold(pixel_unshuffle(x, 2).contiguous(memory_format=torch.channels_last))
+        h = self.fold(pixel_unshuffle(x, 2))
         skips = []
         for block in self.down:
             skips.append(h := block(h, condition))
