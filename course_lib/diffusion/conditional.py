@@ -4,6 +4,8 @@ import torch
 from torch import Tensor
 
 from course_lib.data.images import Batch
+from course_lib.device import precision
+from course_lib.diffusion.guidance import Prediction
 from course_lib.model import Model
 from course_lib.nn.unet import UNet
 
@@ -49,6 +51,16 @@ class ConditionalModel(Model):
     def any_of(self, y: Tensor) -> Tensor:
         """As many labels "any"."""
         return torch.full_like(y, self.config["classes"])
+
+    def predictor(self, y: Tensor) -> Prediction:
+        """What the network answers for given labels, as a function (x, t) -> float32; t is () or (B,)."""
+        mode = precision(y.device)
+
+        def predict(x: Tensor, t: Tensor) -> Tensor:
+            with mode.autocast(x.device):
+                return self.net(x, t.expand(len(x)), y).float()
+
+        return predict
 
     def begin(self, n: int, y: Tensor | None, noise: Tensor | None) -> tuple[Tensor, Tensor]:
         """Labels and noise to start from: those given, checked, or classes in turn and fresh noise.

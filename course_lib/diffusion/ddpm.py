@@ -15,7 +15,6 @@ from torch import Tensor
 from torch.nn.functional import mse_loss
 
 from course_lib.data.images import Batch
-from course_lib.device import precision
 from course_lib.diffusion.conditional import ConditionalModel
 from course_lib.diffusion.guidance import guided
 from course_lib.diffusion.parametrisation import Denoiser, x0_from_eps
@@ -38,18 +37,9 @@ class Ddpm(ConditionalModel):
 
     def denoiser(self, y: Tensor, guidance: float = 1.0) -> Denoiser:
         """The model for given labels, as a function (x_t, t) -> x_0 in [-1, 1]."""
-        eps = guided(self._eps(y), self._eps(self.any_of(y)), guidance)
+        eps = guided(self.predictor(y), self.predictor(self.any_of(y)), guidance)
         # Clipping the guess to the range of images keeps early errors, divided by a small alpha, in bounds.
         return lambda x, t: x0_from_eps(x, eps(x, t), *at(cosine, t, x)).clamp(-1, 1)
-
-    def _eps(self, y: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
-        mode = precision(y.device)
-
-        def predict(x: Tensor, t: Tensor) -> Tensor:
-            with mode.autocast(x.device):
-                return self.net(x, t.expand(len(x)), y).float()
-
-        return predict
 
     def sample(
         self,

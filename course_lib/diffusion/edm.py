@@ -17,7 +17,6 @@ from torch import Tensor
 from torch.nn.functional import mse_loss
 
 from course_lib.data.images import Batch
-from course_lib.device import precision
 from course_lib.diffusion.conditional import ConditionalModel
 from course_lib.diffusion.guidance import guided
 from course_lib.diffusion.parametrisation import Denoiser, velocity
@@ -63,13 +62,11 @@ class Edm(ConditionalModel):
         return guided(self._denoiser(y), self._denoiser(self.any_of(y)), guidance)
 
     def _denoiser(self, y: Tensor) -> Denoiser:
-        mode = precision(y.device)
+        answer = self.predictor(y)
 
         def denoise(x: Tensor, t: Tensor) -> Tensor:
             c_skip, c_out, c_in = preconditioning(karras(t)[1])
-            with mode.autocast(x.device):
-                answer = self.net(c_in * x, t.expand(len(x)), y)
-            return c_skip * x + c_out * answer.float()
+            return c_skip * x + c_out * answer(c_in * x, t)
 
         return denoise
 

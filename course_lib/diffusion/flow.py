@@ -15,7 +15,6 @@ from torch import Tensor
 from torch.nn.functional import mse_loss
 
 from course_lib.data.images import Batch
-from course_lib.device import precision
 from course_lib.diffusion import schedules
 from course_lib.diffusion.conditional import ConditionalModel
 from course_lib.diffusion.guidance import guided
@@ -40,16 +39,7 @@ class Flow(ConditionalModel):
 
     def velocity(self, y: Tensor, guidance: float = 1.0) -> Velocity:
         """The field for given labels, as a function (x_t, t) -> dx/dt."""
-        return guided(self._field(y), self._field(self.any_of(y)), guidance)
-
-    def _field(self, y: Tensor) -> Velocity:
-        mode = precision(y.device)
-
-        def field(x: Tensor, t: Tensor) -> Tensor:
-            with mode.autocast(x.device):
-                return self.net(x, t.expand(len(x)), y).float()
-
-        return field
+        return guided(self.predictor(y), self.predictor(self.any_of(y)), guidance)
 
     def sample(
         self,

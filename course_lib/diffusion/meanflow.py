@@ -27,7 +27,7 @@ from course_lib.diffusion import schedules
 from course_lib.diffusion.conditional import ConditionalModel
 from course_lib.diffusion.flow import Flow
 from course_lib.diffusion.schedules import add_noise
-from course_lib.diffusion.solvers import Velocity, times
+from course_lib.diffusion.solvers import times
 from course_lib.nn.embeddings import TimeEmbedding
 
 INSTANT = 0.5  # share of the batch with r = t, which is trained as a plain flow
@@ -82,14 +82,8 @@ class MeanFlow(ConditionalModel):
     def _velocity(self, x_t: Tensor, t: Tensor, y: Tensor, straight: Tensor) -> Tensor:
         if not self._teacher:
             return straight
-        teacher = self._teacher[0]
-        with torch.no_grad(), precision(x_t.device).autocast(x_t.device):
-            wanted, free = (teacher.net(x_t, t, labels).float() for labels in (y, teacher.any_of(y)))
-        return free.lerp(wanted, self.scale)
-
-    def velocity(self, y: Tensor) -> Velocity:
-        """The average velocity over the step to come needs both ends, so a field of instants is r = t."""
-        return lambda x, t: self.average(x, t.expand(len(x)), t.expand(len(x)), y).float()
+        with torch.no_grad():
+            return self._teacher[0].velocity(y, self.scale)(x_t, t)
 
     @torch.no_grad()
     def sample(
