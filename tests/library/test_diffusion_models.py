@@ -165,6 +165,19 @@ def test_a_student_starts_as_its_teacher():
     assert sum(p.numel() for p in student.parameters()) < 2 * sum(p.numel() for p in teacher.parameters())
 
 
+@pytest.mark.parametrize("scale", [1.0, 2.5])
+def test_a_student_learns_its_teacher_s_guided_field(scale):
+    teacher = awake(Flow(**SMALL))
+    student = MeanFlow.from_flow(teacher, scale)
+    x, t, y = torch.randn(3, 1, 8, 8), torch.tensor([0.2, 0.5, 0.9]), torch.tensor([0, 1, 2])
+    with torch.no_grad():
+        wanted, free = teacher.net(x, t, y), teacher.net(x, t, teacher.any_of(y))
+    v = student._velocity(x, t, y, straight=torch.zeros_like(x))
+    assert torch.allclose(v, free + scale * (wanted - free), atol=1e-5)
+    assert not v.requires_grad
+    assert student.loss(batch())["loss"].isfinite()
+
+
 def test_reflow_trains_on_the_couples_that_its_teacher_makes():
     teacher = awake(Flow(**SMALL))
     pair = next(couples(teacher, size=5, steps=3))
