@@ -113,7 +113,7 @@ def faces(n: int, seed: int, size: int = 16, joint: Joint | None = None) -> Attr
 
 def _within(name: str, group: Tensor, rng: torch.Generator) -> Tensor:
     # values of a group stand together, so a uniform draw is first + floor(u * count)
-    member = _group_of(name)
+    member = group_of(name)
     count = member.bincount()
     first = count.cumsum(0) - count
     return first[group] + (torch.rand(len(group), generator=rng) * count[group]).long()
@@ -193,14 +193,21 @@ def groups(name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(value.split(" ")[0] for value in names()[name]))
 
 
-def _group_of(name: str) -> Tensor:
+def group_of(name: str) -> Tensor:
+    """The group, an index into `groups`, of each value of an attribute, int64 (V,).
+
+    Examples
+    --------
+    >>> group_of("hat")
+    tensor([0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1])
+    """
     return torch.tensor([groups(name).index(value.split(" ")[0]) for value in names()[name]])
 
 
 def coarse(data: Attributed, name: str) -> Images:
     """The faces labelled by the group of one attribute: long or short hair, happy or sad, hat or none."""
     images = data.images(name)
-    return Images(images.pixels, _group_of(name).to(images.labels.device)[images.labels], groups(name))
+    return Images(images.pixels, group_of(name).to(images.labels.device)[images.labels], groups(name))
 
 
 def _rgb(slot: str) -> Tensor:

@@ -6,13 +6,14 @@ same is not, so this recipe runs once, and `course_lib.features` pins the result
 
 from pathlib import Path
 
-import numpy as np
 import torch
 
-from course_lib.checkpoints import WEIGHTS, rounded
+from course_lib.checkpoints import rounded
 from course_lib.data.fashion import fashion, others
 from course_lib.data.images import Images, to_float
-from course_lib.features import TOTAL_VARIANCE, FeatureNet
+from course_lib.features import FeatureNet
+from course_lib.features.fashion import REFERENCE
+from course_lib.features.judging import unit, write_statistics
 from course_lib.metrics import embed, statistics
 from course_lib.training import Ema, fit, train_steps, warmup_cosine
 
@@ -35,8 +36,7 @@ def train(model: FeatureNet, images: Images, steps: int = STEPS, resume: Path | 
     ema = Ema(model, decay=0.99)
     training = train_steps(model, images.batches(BATCH, SEED), steps, lr_factor=warmup_cosine(steps), seed=SEED)
     fit(training, ema=ema, resume=resume)
-    variance = statistics(embed(others().x, ema.model)).cov.trace()
-    ema.model.scale.copy_(torch.sqrt(TOTAL_VARIANCE / variance))
+    ema.model.scale.copy_(unit(embed(others().x, ema.model)))
     return ema.model
 
 
@@ -50,5 +50,4 @@ def evaluate(model: FeatureNet) -> dict[str, float]:
 
 def write_reference(model: FeatureNet) -> None:
     """Write the statistics of the 55,000 other images, the fixed side of every distance."""
-    mean, cov, n = statistics(embed(others().x, rounded(model)))
-    np.savez(str(WEIGHTS / "fashion_reference.npz"), mean=mean.float(), cov=cov.float(), n=n)
+    write_statistics(REFERENCE, statistics(embed(others().x, rounded(model))))

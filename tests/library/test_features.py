@@ -1,13 +1,12 @@
-"""The course's own judge: pinned, and picky."""
+"""The judge of clothes: pinned, and picky. What all judges share."""
 
 import pytest
 import torch
 
-from course_lib import features
-from course_lib.checkpoints import info
+from course_lib.checkpoints import info, pretrained, save
 from course_lib.data import load
-from course_lib.features import FeatureNet, fashion_features, fashion_reference, fashion_score
-from course_lib.metrics import embed, frechet_distance, statistics
+from course_lib.features import FeatureNet, fashion, fashion_features, fashion_reference, fashion_score, judging
+from course_lib.metrics import Statistics, embed, frechet_distance, statistics
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +67,7 @@ def test_wrong_shapes_are_refused():
 
 
 def test_another_net_than_the_pinned_one_is_refused(monkeypatch):
-    monkeypatch.setattr(features, "SHA256", "0" * 64)
+    monkeypatch.setattr(fashion, "SHA256", "0" * 64)
     with pytest.raises(ValueError, match="not the feature net of this version"):
         fashion_features.__wrapped__()
 
@@ -76,3 +75,28 @@ def test_another_net_than_the_pinned_one_is_refused(monkeypatch):
 def test_a_judge_draws_nothing():
     with pytest.raises(ValueError, match="draws no images"):
         FeatureNet().sample(3)
+
+
+def test_a_net_is_saved_where_it_lives_now_and_loads_from_where_it_lived(tmp_path):
+    path = tmp_path / "net.safetensors"
+    save(path, fashion_features(), recipe="none", data="none", seed=0, metrics={})
+    assert info(str(path))["model"] == "course_lib.features.net:FeatureNet"
+    assert info("fashion_features")["model"] == "course_lib.features:FeatureNet"
+    assert type(pretrained("fashion_features")) is FeatureNet
+
+
+def test_the_unit_gives_features_the_stated_variance():
+    features = torch.randn(500, 8) * torch.arange(1, 9)
+    scaled = features * judging.unit(features)
+    assert float(scaled.var(dim=0).sum()) == pytest.approx(judging.TOTAL_VARIANCE, abs=1e-4)
+
+
+def test_statistics_come_back_as_they_were_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(judging.checkpoints, "WEIGHTS", tmp_path)
+    found = statistics(torch.randn(50, 4))
+    judging.write_statistics("some", found)
+    read = judging.shipped_statistics("some")
+    assert isinstance(read, Statistics)
+    assert read.n == 50
+    torch.testing.assert_close(read.mean, found.mean.float(), atol=0, rtol=0)
+    torch.testing.assert_close(read.cov, found.cov.float(), atol=0, rtol=0)
