@@ -1,7 +1,7 @@
 """Right answers to the exercises of 03_diffusion that are written differently, and the library's own.
 
 `RIGHT` lists (task, function), at least two a task; a function replaces the solution's of the same name.
-`LIBRARY` is course_lib under the names of the exercises.
+`LIBRARY` is course_lib under the names of the exercises; what is a method of a model there is in `METHODS`.
 """
 # ruff: noqa: F811  (several answers to one task have one name)
 
@@ -209,3 +209,5 @@ LIBRARY = {
         denoise, torch.where(mask, known, 0), editing.masking(mask), schedules.flow
     ),
 }
+
+METHODS = ("flow_loss", "meanflow_loss")
