@@ -143,7 +143,7 @@ def path_length(states: Tensor) -> Tensor:
 def detour(states: Tensor) -> Tensor:
     """The length of each path over the distance of its ends: (S, B, ...) -> (B,), 1 for a straight path.
 
-    Both ends must differ. A cross-fade is straight in pixels, though it shows two ghosts: look in features, and at the pictures.
+    The ends must differ. A cross-fade is straight in pixels, though it shows two ghosts: measure it in features.
     """
     return path_length(states) / _distance(states[-1] - states[0])
 
