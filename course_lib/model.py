@@ -60,7 +60,7 @@ class Model(nn.Module):
             raise ValueError(f"{len(x)} images on {x.device} do not go with {len(y)} conditions on {y.device}")
 
     def objectives(self) -> list[Objective]:
-        return [Objective("model", self.loss, list(self.parameters()))]
+        return [Objective("model", self.loss, [p for p in self.parameters() if p.requires_grad])]
 
     @property
     def device(self) -> torch.device:
