@@ -1,29 +1,6 @@
-"""Plausible wrong answers to the exercises of 03_diffusion, and the hint that each must get.
+"""Plausible wrong answers to the exercises of 03_diffusion, and the hint that each must get."""
 
-A mutant is an edit of the reference solution: in the cell of its task, `old` becomes `new`. An edit that
-no longer applies is an error, so the table cannot fall behind the master.
-"""
-
-from typing import NamedTuple
-
-
-class Wrong(NamedTuple):
-    """One wrong answer.
-
-    Attributes
-    ----------
-    task : str
-    old, new : str
-        The edit of the solution.
-    hint : str
-        Part of the sentence that the learner must be told.
-    """
-
-    task: str
-    old: str
-    new: str
-    hint: str
-
+from mutants.wrong import Wrong
 
 SHAPED = "alpha[:, None, None, None], sigma[:, None, None, None]"
 NOISED = "alpha * x0 + sigma * eps"
