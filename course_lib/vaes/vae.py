@@ -16,7 +16,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from course_lib.data.images import Batch
+from course_lib.data.attributed import Attributed
+from course_lib.data.images import Batch, Images, to_float
 from course_lib.model import Model
 from course_lib.vaes import bounds
 from course_lib.vaes.gaussian import kl_to_prior, reparameterise
@@ -158,3 +159,21 @@ class Vae(Model):
     def _check_latents(self, z: Tensor) -> None:
         if z.ndim != 2 or z.shape[1] != self.config["latent"]:
             raise ValueError(f"latents must be (B, {self.config['latent']}), got {tuple(z.shape)}")
+
+
+@torch.no_grad()
+def measure(model: Vae, images: Images | Attributed, size: int = 500) -> dict[str, float]:
+    """Rate and distortion in nats an image and the bits a dimension of a whole data set, one draw an image.
+
+    Parameters
+    ----------
+    model : Vae
+    images : Images or Attributed
+    size : int
+        Images at a time.
+    """
+    model.eval()
+    parts = [Batch(to_float(part), part) for part in images.pixels.to(model.device).split(size)]
+    terms = [model.loss(part) for part in parts]
+    names = ("rate", "distortion", "bits")
+    return {name: sum(len(p.x) * t[name].item() for p, t in zip(parts, terms)) / len(images) for name in names}
