@@ -75,7 +75,7 @@ class VectorQuantiser(nn.Module):
     """The nearest of K learned vectors (van den Oord et al. 2017, section 3).
 
     The codebook is no parameter: each code moves to the running mean of the vectors that fall to it
-    (their appendix A.1). The loss is the commitment of eq. 3, which keeps vectors near their codes.
+    (their appendix A). The loss is the commitment of eq. 3, which keeps vectors near their codes.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ class VectorQuantiser(nn.Module):
         super().__init__()
         self.codes, self.dim, self.memory, self.commitment = codes, dim, memory, commitment
         self.register_buffer("book", torch.randn(codes, dim))
-        self.register_buffer("counts", torch.zeros(codes))  # 0 marks a code that nothing has taught yet
+        self.register_buffer("counts", torch.zeros(codes))  # running, of the vectors that fall to each code
 
     def forward(self, z: Float[Tensor, "*b d"]) -> Quantised:
         tokens = self.nearest(z)
@@ -114,16 +114,21 @@ class VectorQuantiser(nn.Module):
         return self.book[tokens]
 
     def _follow(self, z: Tensor, tokens: Tensor) -> None:
-        """Each code moves to the running mean of its vectors; one that has hardly any starts anew on one of them."""
+        """Move each code towards the running mean of its vectors (their eqs. 6-8), and the dead ones anywhere."""
+        fresh = 1 - self.memory
+        count = tokens.bincount(minlength=self.codes)
         sums = torch.zeros_like(self.book).index_add_(0, tokens, z.float())
-        new = (1 - self.memory) * tokens.bincount(minlength=self.codes)
-        total = self.memory * self.counts + new
-        towards = (1 - self.memory) * sums - new[:, None] * self.book
-        self.book += towards / total[:, None].clamp(min=1e-9)
-        dead = total < DEAD * total.mean()
-        anywhere = torch.randint(len(z), (self.codes,), device=z.device)
-        self.book.copy_(torch.where(dead[:, None], z[anywhere].float(), self.book))
-        self.counts.copy_(torch.where(dead, total.mean(), total))
+        self.counts.mul_(self.memory).add_(fresh * count)
+        self.book += fresh * (sums - count[:, None] * self.book) / self.counts[:, None].clamp(min=1e-9)
+        self._revive(z)
+
+    def _revive(self, z: Tensor) -> None:
+        """A code that is nearest to nothing never moves again: put it on a vector drawn at random."""
+        usual = self.counts.mean()
+        dead = self.counts < DEAD * usual
+        drawn = z[torch.randint(len(z), (self.codes,), device=z.device)].float()
+        self.book.copy_(torch.where(dead[:, None], drawn, self.book))
+        self.counts.copy_(torch.where(dead, usual, self.counts))
 
 
 class FSQ(nn.Module):
@@ -180,12 +185,13 @@ def use(tokens: Tensor, codes: int) -> Use:
 
     Examples
     --------
-    >>> use(torch.tensor([0, 0, 3, 3]), codes=4)
-    Use(share=0.5, perplexity=2.0)
+    >>> share, perplexity = use(torch.tensor([0, 0, 3, 3]), codes=4)
+    >>> share, round(perplexity, 6)
+    (0.5, 2.0)
     """
     check_tokens(tokens, codes)
     p = tokens.flatten().bincount(minlength=codes).double() / tokens.numel()
-    return Use((p > 0).double().mean().item(), round(torch.special.entr(p).sum().exp().item(), 6))
+    return Use((p > 0).double().mean().item(), torch.special.entr(p).sum().exp().item())
 
 
 def check_tokens(tokens: Tensor, codes: int) -> None:
