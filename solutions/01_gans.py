@@ -257,7 +257,8 @@ check("dirac")
 # %% [markdown]
 # The players as they go, in small steps. Without the penalty the eigenvalues are imaginary: near the rest nothing
 # leads inwards, and the players circle it without end. With the penalty both real parts are negative, and they come
-# to rest where the generator is right and the discriminator knows nothing.
+# to rest where the generator is right and the discriminator knows nothing. Below each picture stands the eigenvalue
+# with the largest real part, which decides.
 
 
 # %% tags=["skip-grading"]
@@ -269,9 +270,11 @@ def played(gamma: float, steps: int = 800, size: float = 0.1) -> Tensor:
     return torch.stack(states)[:, None]
 
 
-def told(gamma: float) -> str:
-    """The eigenvalues at the rest, in words."""
-    return " and ".join(f"{v:.2f}" for v in eigenvalues(lambda s: dirac_field(s, gamma), torch.zeros(2)).tolist())
+def deciding(gamma: float) -> str:
+    """The eigenvalue at the rest with the largest real part."""
+    found = eigenvalues(lambda s: dirac_field(s, gamma), torch.zeros(2)).tolist()
+    slowest = max(found, key=lambda value: (round(value.real, 3), value.imag))
+    return f"{round(slowest.real, 2) + 0.0:.2f}{slowest.imag:+.2f}j"
 
 
 style = {"limit": 1.2, "xlabel": "θ", "ylabel": "ψ", "size": (230, 240)}
@@ -279,7 +282,7 @@ beside(
     [
         trajectory(
             played(gamma),
-            caption=f"γ = {gamma:g}: {told(gamma)}",
+            caption=f"γ = {gamma:g}: {deciding(gamma)}",
             alt=f"The path at γ = {gamma:g}",
             **style,
         )
@@ -610,8 +613,8 @@ def projection_score(features: Tensor, y: Tensor, w: Tensor, v: Tensor) -> Tenso
 check("projection_score")
 
 # %% [markdown]
-# The ring again, its spots in three classes. The generator is told the class, and only your score can teach it to listen:
-# nothing else in the game knows the labels.
+# The ring again, its spots in three classes. The generator is told the class, and only your score can teach it to
+# listen: nothing else in the game knows the labels.
 
 
 # %% tags=["skip-grading"]
@@ -677,8 +680,8 @@ points(
 #
 # <details><summary>Hint</summary>
 #
-# Methods that end in an underscore work in place: `a.lerp_(b, s)` is $a \leftarrow a + s\,(b - a)$, `a.copy_(b)` copies.
-# `a = ...` in a loop only gives a name to a new tensor. `tensor.is_floating_point()` tells the two kinds apart.
+# Methods that end in an underscore work in place: `a.lerp_(b, s)` is $a \leftarrow a + s\,(b - a)$, and `a.copy_(b)`
+# copies. `a = ...` in a loop only gives a name to a new tensor. `tensor.is_floating_point()` tells the two kinds apart.
 # </details>
 
 
@@ -722,9 +725,9 @@ beside(
 #
 # $$\operatorname{slerp}(a, b, t) = \frac{\sin((1 - t)\,\Omega)\; a + \sin(t\,\Omega)\; b}{\sin \Omega}$$
 #
-# **Truncation** trades variety for typical images: noise from the normal that is cut off at $\pm c$. Cut by quantiles: a
-# number whose rank among normal numbers is $\Phi(z) = (1 + \operatorname{erf}(z / \sqrt 2)) / 2$ gets the same rank among
-# the truncated ones, which have only the ranks from $\Phi(-c)$ to $\Phi(c)$. Work it out, and the halves cancel:
+# **Truncation** trades variety for typical images: noise from the normal that is cut off at $\pm c$. Cut by quantiles:
+# a number whose rank among normal numbers is $\Phi(z) = (1 + \operatorname{erf}(z / \sqrt 2)) / 2$ gets the same rank
+# among the truncated ones, which have only the ranks from $\Phi(-c)$ to $\Phi(c)$. Work it out, and the halves cancel:
 #
 # $$\operatorname{erf}(z' / \sqrt 2) = \operatorname{erf}(c / \sqrt 2)\, \operatorname{erf}(z / \sqrt 2)$$
 #
@@ -764,8 +767,8 @@ def truncated(noise: Tensor, limit: float) -> Tensor:
 check("latents")
 
 # %% [markdown]
-# On the left the norm of 256-dimensional noise on the way from one draw to another: halfway, the straight line is where the
-# generator has never been. On the right what truncation does to each number.
+# First the norm of 256-dimensional noise on the way from one draw to another: halfway, the straight line is where the
+# generator has never been. Then what truncation does to each number.
 
 # %% tags=["skip-grading"]
 a, b = torch.randn(2, 100, 256, generator=torch.Generator().manual_seed(0))
@@ -784,5 +787,5 @@ beside(
             alt="Three curves that flatten towards their limits",
         ),
     ],
-    alt="The norm stays at 16 along the sphere and sags to 11 along the line; truncation bends noise towards its limits",
+    alt="The norm stays at 16 along the sphere and sags to 11 along the line; truncation bends noise to its limits",
 )

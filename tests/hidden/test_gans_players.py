@@ -155,7 +155,7 @@ def test_relativistic_loss(student, rng):
 
 
 class Table:
-    """A game of two linear networks and what was seen of it; `rules` are the reference's ways to err."""
+    """A game of two linear networks, and for each loss that was asked: did the fakes carry gradients?."""
 
     def __init__(self, rng: torch.Generator) -> None:
         self.players = nn.Linear(3, 1), nn.Linear(2, 3)

@@ -49,6 +49,11 @@ def right_answers():
     ]
 
 
+def test_no_two_modules_have_a_task_of_one_name():
+    names = [task for key in KEYS for task in targets.tasks(key)]  # check("name") looks through all modules
+    assert len(set(names)) == len(names)
+
+
 @pytest.mark.parametrize("key", KEYS)
 def test_the_solution_passes(key):
     assert failures(points(key, targets.solution(key))) == []
