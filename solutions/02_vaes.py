@@ -111,7 +111,8 @@ check("kl_to_prior")
 # \beta \sum_{\text{latents}} \mathrm{KL}_j \bigg]$$
 #
 # Sums over what belongs to one image, a mean over images. If you take the mean over the pixels as well, as losses of
-# torch do by default, the latents are 64 times dearer for an image of 64 pixels, and all of them collapse.
+# torch do by default, the latents of an image of 64 pixels are 64 times dearer; on the digits below all of them
+# would collapse.
 #
 # | argument | shape | what |
 # |---|---|---|
@@ -701,7 +702,8 @@ check("fsq")
 
 # %% [markdown]
 # Digits as **four** whole numbers each, one for each quarter of the image: with a codebook of 64 vectors (tasks 9
-# and 10), and with three coordinates of four levels, which are 64 codes too.
+# and 10), and with three coordinates of four levels, which are 64 codes too. The perplexity counts the codes in use:
+# so many, used alike, would have the same entropy.
 
 
 # %% tags=["skip-grading"]
