@@ -13,6 +13,7 @@ from course_lib.vaes import bounds
 from course_lib.vaes.autoencoder import Autoencoder
 from course_lib.vaes.likelihoods import LogisticMixture, check_levels, log_mass
 from course_lib.vaes.networks import MapDecoder, MapEncoder, ResBlock
+from course_lib.vaes.topdown import TopDownVae
 from course_lib.vaes.vae import Vae
 
 SMALL = {"channels": 1, "size": 8, "width": 8, "depth": 1, "latent": 3}
@@ -215,3 +216,50 @@ def test_networks_keep_the_shapes_and_blocks_start_as_the_identity():
     maps = MapEncoder(3, 8, 1, 5)(torch.randn(2, 3, 16, 12))
     assert maps.shape == (2, 5, 4, 3)
     assert MapDecoder(5, 8, 2, 7)(maps).shape == (2, 7, 16, 12)
+
+
+TWO = {**SMALL, "local": 2}
+
+
+def test_two_levels_keep_the_contract():
+    check_model(TopDownVae(**TWO), batch())
+
+
+def test_at_first_the_map_costs_nothing_and_its_prior_is_standard():
+    model, x = TopDownVae(**TWO), batch().x
+    assert model.tell(x).map_rate.abs().max() == 0
+    assert not model.prior(model.expand(torch.randn(2, 3))).any()
+
+
+def test_two_levels_add_up_to_the_bits():
+    terms = TopDownVae(**TWO).loss(batch())
+    nats = terms["distortion"] + terms["vector rate"] + terms["map rate"]
+    assert terms["loss"].item() == pytest.approx(nats.item() / (64 * math.log(2)), abs=1e-4)
+
+
+def test_the_map_s_price_is_its_distance_from_what_the_vector_predicts():
+    """Moving the posterior's mean by the prior's width costs half a nat a number."""
+    model, x = TopDownVae(**TWO), batch().x
+    model.prior[-1].bias.data = torch.tensor([1.0, -1.0, 0.5, -0.5])  # means, log-variances
+    model.change[-1].bias.data[:2] = torch.exp(torch.tensor([0.25, -0.25]))
+    assert torch.allclose(model.tell(x).map_rate, torch.full((6,), 2 * 4 * 0.5), atol=1e-4)
+
+
+def test_the_same_noise_on_both_levels_gives_the_same_image():
+    model, noise, local = TopDownVae(**TWO), torch.randn(2, 3), torch.randn(2, 2, 2, 2)
+    images = [last(model.sample(2, noise=noise, local_noise=each)) for each in (local, local, -local)]
+    assert torch.equal(images[0], images[1])
+    assert not torch.equal(images[0], images[2])
+
+
+def test_two_levels_refuse_what_does_not_fit():
+    with pytest.raises(ValueError, match="local"):
+        TopDownVae(**TWO | {"local": 0})
+    with pytest.raises(ValueError, match="multiple of 4"):
+        TopDownVae(**TWO | {"size": 30})
+    model = TopDownVae(**TWO)
+    for wrong in ({"n": 0}, {"n": 2, "noise": torch.zeros(2, 4)}, {"n": 2, "local_noise": torch.zeros(2, 2, 7, 7)}):
+        with pytest.raises(ValueError, match="local_noise"):
+            next(model.sample(**wrong))
+    with pytest.raises(ValueError, match="256 levels"):
+        model.check(batch(x=torch.rand(6, 1, 8, 8)))
