@@ -36,7 +36,7 @@ class Autoencoder(Model):
         Dimensions of the code.
     """
 
-    def __init__(self, channels: int = 1, size: int = 28, width: int = 64, depth: int = 1, latent: int = 32) -> None:
+    def __init__(self, channels: int = 1, size: int = 28, width: int = 48, depth: int = 1, latent: int = 32) -> None:
         if latent < 1:
             raise ValueError(f"latent must be at least 1, got {latent}")
         check_sizes(channels, size, width, depth)

@@ -87,12 +87,11 @@ class TopDownVae(Model):
         self.decoder = MapDecoder(wide + local, width, depth, components * (1 + 2 * channels))
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        """The negative ELBO in bits a dimension; the rates of both levels and the distortion in nats an image."""
+        """The negative ELBO in bits a dimension; "rate", of which "map rate" is a part, and "distortion" in nats."""
         pixels, vector_rate, map_rate = self.tell(batch.x)
-        distortion = -pixels.log_prob(batch.x).mean()
-        rates = {"vector rate": vector_rate.mean(), "map rate": map_rate.mean()}
-        nats = distortion + sum(rates.values())
-        return {"loss": bits_per_dimension(-nats, batch.x[0].numel()), "distortion": distortion} | rates
+        rate, distortion = (vector_rate + map_rate).mean(), -pixels.log_prob(batch.x).mean()
+        bits = bits_per_dimension(-rate - distortion, batch.x[0].numel())
+        return {"loss": bits, "rate": rate, "map rate": map_rate.mean(), "distortion": distortion, "bits": bits}
 
     def tell(self, x: Float[Tensor, "b c h w"]) -> Told:
         """Draw z, then s, from the encoder's posteriors, and decode them."""

@@ -51,7 +51,7 @@ class Vae(Model):
         self,
         channels: int = 1,
         size: int = 28,
-        width: int = 64,
+        width: int = 48,
         depth: int = 1,
         latent: int = 32,
         components: int = 3,
@@ -162,12 +162,12 @@ class Vae(Model):
 
 
 @torch.no_grad()
-def measure(model: Vae, images: Images | Attributed, size: int = 500) -> dict[str, float]:
+def measure(model: Model, images: Images | Attributed, size: int = 500) -> dict[str, float]:
     """Rate and distortion in nats an image and the bits a dimension of a whole data set, one draw an image.
 
     Parameters
     ----------
-    model : Vae
+    model : Vae or TopDownVae
     images : Images or Attributed
     size : int
         Images at a time.
