@@ -64,7 +64,7 @@ def _for_readers(commands) -> None:
 
 
 def _for_experiments(commands) -> None:
-    from course_lib.cli import models
+    from course_lib.cli import experiments, models
 
     sample = _command(commands, "sample", models.sample, "draw images from a shipped checkpoint")
     sample.add_argument("name", help="fashion_flow, or the path of a .safetensors file")
@@ -80,6 +80,10 @@ def _for_experiments(commands) -> None:
 
     evaluate = _command(commands, "evaluate", models.evaluate, "measure again the metrics that a checkpoint states")
     evaluate.add_argument("name", help="fashion_flow, or the path of a .safetensors file")
+
+    log = _command(commands, "log", experiments.log, "run one of the logged experiments anew, all seeds")
+    log.add_argument("name", help="mixture_games")
+    log.add_argument("--out", type=Path, help="NAME.json")
 
 
 def _for_maintainers(commands) -> None:

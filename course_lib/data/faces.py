@@ -11,8 +11,10 @@ of known strength, and what a model does to it can be measured. No person was ph
 DiceBear's "Pixel Art" (CC0 1.0), without its beards, which are not linear in their colour.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import product
 
 import torch
 from torch import Tensor
@@ -208,6 +210,29 @@ def coarse(data: Attributed, name: str) -> Images:
     """The faces labelled by the group of one attribute: long or short hair, happy or sad, hat or none."""
     images = data.images(name)
     return Images(images.pixels, group_of(name).to(images.labels.device)[images.labels], groups(name))
+
+
+def crossed(data: Attributed, attributes: Sequence[str]) -> Images:
+    """The faces labelled by the groups of several attributes at once: one class a combination.
+
+    Examples
+    --------
+    >>> crossed(faces(3, seed=0), ["hair", "hat"]).classes
+    ('long none', 'long hat', 'short none', 'short hat')
+    """
+    label = torch.zeros(len(data), dtype=torch.int64, device=data.attributes.device)
+    for name in attributes:
+        label = label * len(groups(name)) + coarse(data, name).labels
+    classes = tuple(" ".join(combination) for combination in product(*map(groups, attributes)))
+    return Images(data.pixels, label, classes)
+
+
+def uncrossed(labels: Tensor, attributes: Sequence[str]) -> dict[str, Tensor]:
+    """The labels (N,) that `crossed` gave, taken apart: attribute -> group (N,)."""
+    parts = {}
+    for name in reversed(attributes):
+        parts[name], labels = labels % len(groups(name)), labels // len(groups(name))
+    return parts
 
 
 def _rgb(slot: str) -> Tensor:

@@ -1,9 +1,13 @@
 """A GAN of small labelled images, playing the relativistic game."""
 
+from dataclasses import replace
+
 from course_lib.data.images import Batch
 from course_lib.gans.games import Game, relativistic
 from course_lib.gans.gan import Gan
 from course_lib.gans.networks import Discriminator, Generator
+
+R3GAN = replace(relativistic, weight=0.3)
 
 
 class ImageGan(Gan):
@@ -27,10 +31,10 @@ class ImageGan(Gan):
         self,
         channels: int = 1,
         size: int = 28,
-        width: int = 64,
+        width: int = 48,
         latent: int = 64,
         classes: int = 10,
-        game: Game = relativistic,
+        game: Game = R3GAN,
     ) -> None:
         if size % 4 or min(channels, size, width, latent, classes) < 1:
             raise ValueError(

@@ -4,7 +4,19 @@ import pytest
 import torch
 
 from course_lib.data import load
-from course_lib.data.faces import PALETTES, Joint, changed, coarse, faces, groups, load_faces, names, render
+from course_lib.data.faces import (
+    PALETTES,
+    Joint,
+    changed,
+    coarse,
+    crossed,
+    faces,
+    groups,
+    load_faces,
+    names,
+    render,
+    uncrossed,
+)
 
 
 def test_deterministic_and_apart():
@@ -114,3 +126,11 @@ def test_joint_doors():
         Joint("hair", "mouth", [[0.5, 0.5], [0.0]])
     with pytest.raises(ValueError, match="no attribute"):
         Joint("beard", "mouth", [[1.0]])
+
+
+def test_crossed_labels_come_apart_again():
+    data, told = faces(200, seed=1), ["hair", "glasses", "hat"]
+    images = crossed(data, told)
+    assert images.classes[images.labels[0]] == " ".join(groups(name)[coarse(data, name).labels[0]] for name in told)
+    for name, group in uncrossed(images.labels, told).items():
+        assert torch.equal(group, coarse(data, name).labels)

@@ -11,6 +11,7 @@ from torch import nn
 from course_lib.data.images import Batch
 from course_lib.data.points import grid
 from course_lib.gans import games, penalties
+from course_lib.gans.equilibrium import accuracy
 from course_lib.gans.games import minimax, nonsaturating, relativistic, wasserstein
 from course_lib.gans.images import ImageGan
 from course_lib.gans.latent import slerp, truncated
@@ -280,3 +281,17 @@ def test_what_does_not_fit_is_refused_at_the_door():
         model.check(Batch(torch.full((2, 1, 8, 8), 1.5), torch.zeros(2).long()))
     with pytest.raises(ValueError, match="multiple of 4"):
         ImageGan(size=30)
+
+
+# Equilibrium
+
+
+def test_accuracy_of_a_discriminator_that_knows_and_of_one_that_guesses():
+    model, (x, y) = tiny(), batch_of(30)
+    model.discriminator.forward = lambda images, labels: images.abs().flatten(1).sum(dim=1)
+    model.generator.forward = lambda z, labels: torch.zeros(len(z), 1, 8, 8)
+    assert accuracy(model, x, y) == 1.0
+    model.generator.forward = lambda z, labels: x
+    assert accuracy(model, x, y) == 0.5
+    model.generator.forward = lambda z, labels: torch.where(torch.arange(30)[:, None, None, None] < 10, x * 0, x * 2)
+    assert abs(accuracy(model, x, y) - 1 / 3) < 0.1
