@@ -4,8 +4,11 @@ Read in the open repository they give nothing away but what the course itself sa
 `GRADE_SEED`, so no value can be written down beforehand. Shapes are such that no wrong broadcast fails
 by itself (batch = channels = height = width) and, beside them, such that all axes differ.
 
-Tolerance 1e-5 absolute and relative (the default of `expect`), 1e-4 for eigenvalues and for arcs, whose
-angle is ill-conditioned.
+Tolerance 1e-5 absolute and relative (the default of `expect`); 1e-4 for eigenvalues and arcs, which are
+ill-conditioned; 5e-4 for densities so far out that their logarithms have three digits left. Over 100 seeds
+the 29 differently written right answers and the library, 6,600 runs, never failed and never used more than
+25 % of the tolerance (6 % but for the densities, where rounding of the arguments bounds the error), so the
+probability that a right answer fails is taken to be below 1e-6.
 """
 
 import pytest
@@ -103,7 +106,9 @@ def test_generator_loss(student, rng):
 @task("wasserstein")
 def test_wasserstein(student, rng):
     """Random samples: value, gradient, and no change of the arguments."""
-    x, y = normal(rng, 9), 0.5 + 2 * normal(rng, 9)
+    x, beyond = normal(rng, 9), between(rng, 0.5, 2, 2)
+    ends = torch.stack([x.min() - beyond[0], x.max() + beyond[1]])  # so that some are carried left and some right
+    y = torch.cat([normal(rng, 7), ends])[torch.randperm(9, generator=rng)]
     gap = x.sort().values - y.sort().values
     wrong = {
         "sort both samples first": (x - y).abs().mean(),
