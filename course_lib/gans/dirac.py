@@ -5,14 +5,14 @@ generator draws the number theta whatever the noise, the discriminator is the li
 gradients make a vector field on the plane of (theta, psi), whose only rest is the origin: the generator is
 right, and the discriminator knows nothing.
 
-Near the origin the field is its Jacobian J. Without a penalty its eigenvalues are +-i f'(0), f being the
-loss that a score pays: players circle for ever, and steps of finite size h stretch each turn by
-sqrt(1 + h^2 f'(0)^2). R1, the penalty gamma / 2 psi^2 on the discriminator's slope at the data, moves both
-eigenvalues to the left of the imaginary axis:
+Near the origin the field is its Jacobian J. Without a penalty its eigenvalues are +-i s, where s is the slope
+of the loss at a score of 0 (the paper's f'(0)): players circle for ever, and steps of finite size h stretch
+each turn by sqrt(1 + h^2 s^2). R1, the penalty gamma / 2 psi^2 on the discriminator's slope at the data, moves
+both eigenvalues to the left of the imaginary axis:
 
-    lambda = -gamma / 2 +- sqrt(gamma^2 / 4 - f'(0)^2)
+    lambda = -gamma / 2 +- sqrt(gamma^2 / 4 - s^2)
 
-With real parts below 0, small steps lead to the equilibrium. A critically damped game has gamma = 2 f'(0).
+With real parts below 0, small steps lead to the equilibrium, without swinging from gamma = 2 s on.
 """
 
 import cmath
@@ -82,9 +82,9 @@ def eigenvalues(field: Field, state: Tensor | None = None) -> Complex[Tensor, " 
 
 
 def known_eigenvalues(slope: float, gamma: float) -> tuple[complex, complex]:
-    """-gamma/2 +- sqrt(gamma^2/4 - f'(0)^2), with slope = f'(0) (Mescheder et al. 2018, sections 2 and 3).
+    """-gamma / 2 +- sqrt(gamma^2 / 4 - slope^2) (Mescheder et al. 2018, sections 2 and 3).
 
-    The logistic games have slope 1/2, the Wasserstein game 1.
+    The loss's slope at a score of 0 is 1/2 in the logistic games and 1 in the Wasserstein game.
 
     Examples
     --------
@@ -98,7 +98,7 @@ def known_eigenvalues(slope: float, gamma: float) -> tuple[complex, complex]:
 def simultaneous(field: Field, state: States, step_size: float, steps: int) -> Iterator[States]:
     """Both players move at once; yields the states after each move.
 
-    Around a centre each move stretches by sqrt(1 + h^2 f'(0)^2), so that players spiral outwards.
+    Around a centre each move stretches by sqrt(1 + h^2 s^2), so that players spiral outwards.
     """
     for _ in range(_moves(state, step_size, steps)):
         state = state + step_size * field(state)
@@ -108,7 +108,7 @@ def simultaneous(field: Field, state: States, step_size: float, steps: int) -> I
 def alternating(field: Field, state: States, step_size: float, steps: int) -> Iterator[States]:
     """The discriminator moves, the generator answers to what it finds; yields the states after both.
 
-    Around a centre the product of both moves is a turn that stretches nothing while h f'(0) < 2.
+    Around a centre the product of both moves is a turn that stretches nothing while h s < 2.
     """
     only_psi, only_theta = torch.tensor([0.0, 1.0]).to(state), torch.tensor([1.0, 0.0]).to(state)
     for _ in range(_moves(state, step_size, steps)):

@@ -91,8 +91,8 @@ print(f"p = q: V = {optimal.value(torch.full_like(p, 0.5), p, p, x).item():.6f} 
 # %% [markdown]
 # Now the game itself. The data are a Gaussian at 1.5 of width 0.5. The generator has two parameters, $G(z) = a +
 # b\,z$; so it *can* be right, and we know what right is. The discriminator is a small network that knows nothing of
-# Gaussians. It returns a **score** $s$, the logit of $D$: then $-\log D = \mathrm{softplus}(-s)$ and $-\log(1 - D) =
-# \mathrm{softplus}(s)$, which stay finite when the sigmoid rounds to 0 or 1. Ten lines:
+# Gaussians. It returns a **score** $f$, the logit of $D$: then $-\log D = \mathrm{softplus}(-f)$ and $-\log(1 - D) =
+# \mathrm{softplus}(f)$, which stay finite when the sigmoid rounds to 0 or 1. Ten lines:
 
 # %%
 torch.manual_seed(0)
@@ -373,15 +373,15 @@ table(
 # In section 1 the judge got five steps to the generator's one. Between two networks of equal size one would rather
 # not pay for that: both move, and the game may turn in circles. The smallest game in which this can be seen is the
 # **Dirac-GAN** (Mescheder et al. 2018). All data are the number 0. The generator draws the number $\theta$. The
-# discriminator is the line $s(x) = \psi\,x$. With the Wasserstein game's losses the generator pays $-\psi\theta$ and
+# discriminator is the line $f(x) = \psi\,x$. With the Wasserstein game's losses the generator pays $-\psi\theta$ and
 # the discriminator $\psi\theta$; so they move with velocity
 #
 # $$\dot\theta = \psi, \qquad \dot\psi = -\theta .$$
 #
 # A circle! Neither is wrong: the generator follows the slope, the discriminator turns against it. The Jacobian of the
-# field at the equilibrium says it for each game: its eigenvalues are $\pm i f'(0)$, where $f'(0)$ is how much a score
-# near zero costs. Their real parts are zero, and only real parts below zero lead home. By hand, and by
-# differentiating the very losses that train the networks below:
+# field at the equilibrium says it for each game: its eigenvalues are $\pm i\,\ell'(0)$, where $\ell'(0)$ says how
+# steeply the loss falls at a score of zero. Their real parts are zero, and only real parts below zero lead home. By
+# hand, and by differentiating the very losses that train the networks below:
 
 # %% tags=["nbval-check-output"]
 by_hand = torch.linalg.eigvals(torch.tensor([[0.0, 1.0], [-1.0, 0.0]]))
@@ -395,12 +395,12 @@ for name in ("minimax", "nonsaturating", "wasserstein", "relativistic"):
 show_code(dirac.field)
 
 # %% [markdown]
-# What helps is friction. **R1** (Mescheder et al. 2018) makes the discriminator pay $\tfrac\gamma2 |\nabla s|^2$ at
-# real images, here $\tfrac\gamma2\psi^2$. The eigenvalues become
+# What helps is friction. **R1** (Mescheder et al. 2018) makes the discriminator pay $\tfrac\gamma2 |f'|^2$ at real
+# images, here $\tfrac\gamma2\psi^2$. The eigenvalues become
 #
-# $$\lambda = -\frac\gamma2 \pm \sqrt{\frac{\gamma^2}4 - f'(0)^2} ,$$
+# $$\lambda = -\frac\gamma2 \pm \sqrt{\frac{\gamma^2}4 - \ell'(0)^2} ,$$
 #
-# those of a spring with friction $\gamma$: too little and it swings, too much ($\gamma > 2 f'(0)$) and it creeps.
+# those of a spring with friction $\gamma$: too little and it swings, too much ($\gamma > 2 \ell'(0)$) and it creeps.
 
 # %%
 plane = partial(field, limit=2.0, xlabel="θ (generator)", ylabel="ψ (discriminator)", size=(345, 330))
@@ -414,7 +414,7 @@ beside(
 )
 
 # %% [markdown]
-# Move $\gamma$, in the Wasserstein game with $f'(0) = 1$: both players step at once, 120 times by 0.1.
+# Move $\gamma$, in the Wasserstein game with $\ell'(0) = 1$: both players step at once, 120 times by 0.1.
 
 # %%
 start = torch.tensor([[0.8, 0.0]])
@@ -460,7 +460,7 @@ curves(
 
 # %% [markdown]
 # Without friction the path spirals *outwards*: a step of size $h$ along the tangent of a circle ends outside of it,
-# by a factor $\sqrt{1 + h^2 f'(0)^2}$ each time. If the players take **turns**, the generator answers to what the
+# by a factor $\sqrt{1 + h^2 \ell'(0)^2}$ each time. If the players take **turns**, the generator answers to what the
 # discriminator has just become, and the product of both moves is a turn that stretches nothing. So GANs train in
 # turns; but in turns alone nobody gets home.
 
@@ -511,11 +511,11 @@ show_code(Gan.generator_loss)
 # %% [markdown]
 # A **game** is a pair of such losses and a penalty. Three that made history:
 #
-# | game, $r$ a real image's score, $f$ a fake's | discriminator pays | generator pays | penalty |
+# | game, scores $f$ of real and $\hat f$ of generated images | discriminator pays | generator pays | penalty |
 # |---|---|---|---|
-# | non-saturating (2014) | $\mathrm{softplus}(-r) + \mathrm{softplus}(f)$ | $\mathrm{softplus}(-f)$ | none |
-# | WGAN-GP (2017) | $f - r$ | $-f$ | $(\lVert\nabla s\rVert - 1)^2$ in between |
-# | R3GAN (2024) | $\mathrm{softplus}(f - r)$ | $\mathrm{softplus}(r - f)$ | $\lVert\nabla s\rVert^2$ on real (R1) and fake (R2) |
+# | non-saturating (2014) | $\mathrm{softplus}(-f) + \mathrm{softplus}(\hat f)$ | $\mathrm{softplus}(-\hat f)$ | none |
+# | WGAN-GP (2017) | $\hat f - f$ | $-\hat f$ | $(\text{slope} - 1)^2$ in between |
+# | R3GAN (2024) | $\mathrm{softplus}(\hat f - f)$ | $\mathrm{softplus}(f - \hat f)$ | slope² on real (R1), on fake (R2) |
 #
 # R3GAN's scores are **relativistic**: an image is not real or fake, it is more real than another. So a generator that
 # puts all its samples on one mode is still beaten by the real samples on every other. Together with the friction of
