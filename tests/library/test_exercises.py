@@ -79,8 +79,9 @@ def test_a_mutant_is_caught_with_its_hint(key, wrong):
     code = targets.tasks(key)[wrong.task]
     assert wrong.old in code, "the edit no longer applies to the solution"
     namespace = targets.changed(key, {wrong.task: code.replace(wrong.old, wrong.new)})
-    assert failures(points(key, namespace, wrong.task, ["hidden"])), "no hidden test fails"
-    assert any(wrong.hint in failure for failure in failures(points(key, namespace, wrong.task)))
+    hidden, checked = (failures(points(key, namespace, wrong.task, [folder])) for folder in ("hidden", "checks"))
+    assert hidden, "no hidden test fails"
+    assert any(wrong.hint in failure for failure in checked + hidden)
 
 
 @pytest.mark.parametrize(("key", "task", "answer"), right_answers())
