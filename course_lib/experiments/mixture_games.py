@@ -2,10 +2,14 @@
 
 The same two perceptrons, the same steps, five seeds, three games on the 5 x 5 Gaussians. Coverage is
 counted on the averaged generator as training goes on.
+
+The weights of the penalties were chosen on seed 0: between modes that are 0.03 wide and 0.4 apart a
+useful discriminator is steep, and a weight made for images would forbid it.
 """
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -21,11 +25,11 @@ from course_lib.training import Ema, adamw, train_steps, warmup_cosine
 
 GAMES = {
     "non-saturating": games.nonsaturating,
-    "WGAN-GP": games.wasserstein,
-    "R3GAN": games.relativistic,
+    "WGAN-GP": replace(games.wasserstein, weight=0.1),
+    "R3GAN": replace(games.relativistic, weight=0.005),
 }
 SEEDS = range(5)
-STEPS = 6_000
+STEPS = 4_000
 BATCH = 256
 EVERY = 100  # steps between two counts
 COUNTED = 2_500
@@ -62,7 +66,7 @@ def play(name: str, game: games.Game, seed: int, steps: int = STEPS) -> Run:
 
 def training(model: PointGan, steps: int, seed: int) -> train_steps:
     """The same training for every game: Adam without momentum, as Huang et al. 2024 have it."""
-    optimizer = partial(adamw, lr=1e-3, betas=(0.0, 0.99))
+    optimizer = partial(adamw, lr=2e-3, betas=(0.0, 0.99))
     return train_steps(model, batches(seed), steps, optimizer=optimizer, lr_factor=warmup_cosine(steps), seed=seed)
 
 
