@@ -24,7 +24,7 @@ from torch import Tensor
 
 from course_lib.gans.games import Game
 
-States = Float[Tensor, "n 2"]  # (theta, psi), one row a game
+States = Float[Tensor, "*n 2"]  # (theta, psi), one row a game: (n, 2), which the doors check
 Field = Callable[[States], States]  # the direction in which the players move
 
 

@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-Samples = Float[Tensor, " n"]
+Samples = Float[Tensor, "..."]  # (n,), which the doors check
 Critic = Callable[[Tensor], Tensor]  # places (M,) -> scores (M,)
 
 
