@@ -789,3 +789,31 @@ beside(
     ],
     alt="The norm stays at 16 along the sphere and sags to 11 along the line; truncation bends noise to its limits",
 )
+
+# %% [markdown]
+# The same two with a trained GAN (`fashion_gan`): first eight steps from one garment to another along your arc, for
+# three classes; then the same noise under ever tighter limits.
+
+# %% tags=["skip-grading"]
+from course_lib.checkpoints import pretrained
+from course_lib.model import last
+from course_lib.plotting import grid
+
+model = pretrained("fashion_gan")
+start, goal = torch.randn(2, 3, model.latent, generator=torch.Generator().manual_seed(3))
+classes, moments = torch.tensor([0, 5, 8]), torch.linspace(0, 1, 8)  # T-shirt, sandal, bag
+walk = torch.stack([slerp(start, goal, float(t)) for t in moments], 1).flatten(0, 1)
+walks = last(model.sample(24, classes.repeat_interleave(8), noise=walk))
+
+limits, noise = (math.inf, 1.0, 0.5, 0.1), torch.randn(8, model.latent, generator=torch.Generator().manual_seed(4))
+cut = torch.cat([noise if math.isinf(limit) else truncated(noise, limit) for limit in limits])
+tighter = last(model.sample(32, torch.full((32,), 5), noise=cut))
+beside(
+    [
+        grid(
+            walks, columns=8, titles=[f"t = {t:.2f}" for t in moments], alt="Three rows of garments that change slowly"
+        ),
+        grid(tighter, columns=8, row_titles=[f"limit {limit:g}" for limit in limits], alt="Sandals, ever more alike"),
+    ],
+    alt="Three walks from one garment to another without a break; sandals that grow more alike as the limit falls",
+)
