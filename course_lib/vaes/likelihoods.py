@@ -14,6 +14,7 @@ share the choice of k, which ties them together.
 Salimans et al. 2017, PixelCNN++ (section 2.1), without its autoregression.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -22,7 +23,7 @@ from torch import Tensor
 from torch.nn.functional import log_softmax, softplus
 
 HALF_BIN = 1 / 255  # neighbouring levels are 2/255 apart in [-1, 1]
-SHARPEST = -7.0  # least log scale: a hundredth of a bin is as sharp as any data can ask for
+LEAST_SCALE = 0.001  # an eighth of the distance of two levels: as sharp as data of 256 levels can ask for
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +44,9 @@ class LogisticMixture:
     log_scales: Float[Tensor, "b k c h w"]
 
     @classmethod
-    def of(cls, features: Float[Tensor, "b f h w"], channels: int) -> "LogisticMixture":
+    def of(
+        cls, features: Float[Tensor, "b f h w"], channels: int, least_scale: float = LEAST_SCALE
+    ) -> "LogisticMixture":
         """Read the components off a network's output of K (1 + 2 `channels`) features a pixel.
 
         Raises
@@ -56,7 +59,7 @@ class LogisticMixture:
             raise ValueError(f"a component of {channels} channels takes {1 + 2 * channels} features, got {f} for all")
         parts = features.float().reshape(b, -1, 1 + 2 * channels, height, width)
         logits, means, log_scales = parts.split([1, channels, channels], dim=2)
-        return cls(log_softmax(logits, dim=1), means, log_scales.clamp(min=SHARPEST))
+        return cls(log_softmax(logits, dim=1), means, log_scales.clamp(min=math.log(least_scale)))
 
     def log_prob(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, " b"]:
         """Natural log-probability of each image's levels; `x` holds levels as floats in [-1, 1]."""

@@ -21,7 +21,7 @@ from course_lib.data.images import Batch, Images, to_float
 from course_lib.model import Model
 from course_lib.vaes import bounds
 from course_lib.vaes.gaussian import kl_to_prior, reparameterise
-from course_lib.vaes.likelihoods import LogisticMixture, check_levels
+from course_lib.vaes.likelihoods import LEAST_SCALE, LogisticMixture, check_levels
 from course_lib.vaes.networks import Decoder, Encoder, check_images, check_sizes
 
 
@@ -40,6 +40,10 @@ class Vae(Model):
         Logistic distributions a pixel.
     beta, free_bits : float
         What a nat of rate weighs, and the rate a dimension that is free; see `bounds.objective`.
+    least_scale : float
+        Of the logistics, in units of pixel values. A few thousandths of a scale are worth many bits and cannot be
+        seen; where levels are exact, as in drawings, a model that may chase them forgets what can. A larger least
+        scale gives up bits for pictures.
 
     Raises
     ------
@@ -57,11 +61,12 @@ class Vae(Model):
         components: int = 3,
         beta: float = 1.0,
         free_bits: float = 0.0,
+        least_scale: float = LEAST_SCALE,
     ) -> None:
-        if min(latent, components) < 1 or min(beta, free_bits) < 0:
+        if min(latent, components) < 1 or min(beta, free_bits) < 0 or least_scale <= 0:
             raise ValueError(
-                f"latent and components must be at least 1 and beta and free_bits not negative, "
-                f"got {latent}, {components}, {beta}, {free_bits}"
+                "latent and components must be at least 1, beta and free_bits not negative and least_scale positive, "
+                f"got {latent}, {components}, {beta}, {free_bits} and {least_scale}"
             )
         check_sizes(channels, size, width, depth)
         super().__init__(
@@ -73,6 +78,7 @@ class Vae(Model):
             components=components,
             beta=beta,
             free_bits=free_bits,
+            least_scale=least_scale,
         )
         self.encoder = Encoder(channels, size, width, depth, 2 * latent)
         self.decoder = Decoder(latent, size, width, depth, components * (1 + 2 * channels))
@@ -84,7 +90,7 @@ class Vae(Model):
     def pixels(self, z: Float[Tensor, "b d"]) -> LogisticMixture:
         """Latents (B, latent) -> p(x | z), the distribution of each pixel."""
         self._check_latents(z)
-        return LogisticMixture.of(self.decoder(z), self.config["channels"])
+        return LogisticMixture.of(self.decoder(z), self.config["channels"], self.config["least_scale"])
 
     def decode(self, z: Float[Tensor, "b d"]) -> Float[Tensor, "b c h w"]:
         """Latents (B, latent) -> the expected image in [-1, 1]."""

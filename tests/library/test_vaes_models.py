@@ -87,6 +87,11 @@ def test_the_expected_image_weighs_the_components():
     assert pixel.mean().item() == pytest.approx(0.125, abs=1e-6)
 
 
+def test_no_component_is_sharper_than_the_least_scale():
+    features = torch.tensor([0.0, 0.5, -50.0]).view(1, 3, 1, 1)
+    assert LogisticMixture.of(features, 1, least_scale=0.2).log_scales.exp().item() == pytest.approx(0.2, abs=1e-6)
+
+
 def test_likelihood_doors():
     with pytest.raises(ValueError, match="takes 7 features"):
         LogisticMixture.of(torch.zeros(1, 9, 2, 2), 3)
@@ -139,7 +144,7 @@ def test_decoding_and_sampling_refuse_what_does_not_fit(family):
 
 
 def test_a_vae_refuses_negative_prices():
-    for bad in ({"beta": -1}, {"free_bits": -0.1}, {"components": 0}):
+    for bad in ({"beta": -1}, {"free_bits": -0.1}, {"components": 0}, {"least_scale": 0.0}):
         with pytest.raises(ValueError, match="not negative"):
             Vae(**SMALL | bad)
     with pytest.raises(ValueError, match="temperature"):
