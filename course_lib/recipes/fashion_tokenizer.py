@@ -58,10 +58,8 @@ def evaluate(model: Tokenizer, n: int = 5_000) -> dict[str, float]:
     tokens = tokenise(model, x)
     with torch.no_grad():
         again = torch.cat([model.decode(part.to(model.device)).cpu() for part in tokens.split(500)])
-    share, perplexity = use(tokens, model.codes)
-    return {"share": share, "perplexity": perplexity, "psnr": psnr(again, x).mean().item()} | fashion_score(
-        again
-    )._asdict()
+    quality = {"psnr": psnr(again, x).mean().item()} | fashion_score(again)._asdict()
+    return use(tokens, model.codes)._asdict() | quality
 
 
 @torch.no_grad()
