@@ -58,5 +58,6 @@ def test_shipped_logs_are_whole(name):
     runs = read(name)
     assert {type(run) for run in runs} == {Run}
     seeds = {way: sorted(run.seed for run in runs if run.name == way) for way in {run.name for run in runs}}
-    assert set(map(tuple, seeds.values())) == {(0, 1, 2, 3, 4)}, "each way has its five seeds"
+    assert all(ran == list(range(len(ran))) for ran in seeds.values())
+    assert len(set(map(len, seeds.values()))) == 1, "each way was tried from the same seeds"
     assert all(map(torch.isfinite, (torch.tensor(c).mean() for run in runs for c in run.curves.values())))
