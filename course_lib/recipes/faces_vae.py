@@ -26,9 +26,7 @@ BATCH = 32
 SEED = 0
 DATA_SEED = 5  # no face of the splits (seeds 0 and 1), nor of the judge's (2 to 4)
 EDITS = ("glasses", "hat", "hair", "mouth")
-STRENGTH = (
-    1.5  # of an edit, in differences of means: one of them takes the mean face across, and half of the faces less
-)
+STRENGTH = 1.5  # of an edit, in differences of means: one takes the average face across, so half of them less far
 
 
 def build() -> Vae:
@@ -69,7 +67,7 @@ def evaluate(model: Vae, n: int = 5_000) -> dict[str, float]:
 
 @torch.no_grad()
 def success(model: Vae, test: Attributed, name: str) -> float:
-    """How often a face in an attribute's first group shows its second, once the direction between them is added."""
+    """How often a face in an attribute's first group shows its second, once `STRENGTH` times their difference is added."""
     train, here = coarse(load_faces("train"), name), coarse(test, name)
     train, here = train[train.labels < 2], here[here.labels == 0]
     direction = attribute_direction(encode(model, train.x), train.labels == 1)
