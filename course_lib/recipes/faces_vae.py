@@ -67,7 +67,7 @@ def evaluate(model: Vae, n: int = 5_000) -> dict[str, float]:
 
 @torch.no_grad()
 def success(model: Vae, test: Attributed, name: str) -> float:
-    """How often a face in an attribute's first group shows its second, once `STRENGTH` times their difference is added."""
+    """How often a face in an attribute's first group shows its second after a step of `STRENGTH`."""
     train, here = coarse(load_faces("train"), name), coarse(test, name)
     train, here = train[train.labels < 2], here[here.labels == 0]
     direction = attribute_direction(encode(model, train.x), train.labels == 1)
