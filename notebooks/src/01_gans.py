@@ -150,11 +150,11 @@ def judged(step: int):
     )
 
 
-shown_steps = [round((len(history) - 1) * share) for share in (0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1)]
+shown_steps = [round((len(history) - 1) * share) for share in (0, 0.05, 0.1, 0.2, 0.4, 0.7, 1)]
 slider(
     judged,
     {"step": shown_steps},
-    shown=4,
+    shown=3,
     alt="The generator's density moves onto the data's, and the judge becomes flat at one half.",
 )
 
@@ -402,7 +402,7 @@ show_code(dirac.field)
 # those of a spring with friction $\gamma$: too little and it swings, too much ($\gamma > 2 \ell'(0)$) and it creeps.
 
 # %%
-plane = partial(field, limit=2.0, xlabel="θ (generator)", ylabel="ψ (discriminator)", size=(345, 330))
+plane = partial(field, limit=2.0, xlabel="θ (generator)", ylabel="ψ (discriminator)", size=(290, 280))
 beside(
     [
         plane(dirac.field(games.nonsaturating), alt="Arrows in circles around the origin"),
@@ -559,7 +559,7 @@ lived = {
 beside(
     [
         points(
-            {"data": mixture.sample(2500, seed=1)[0], "drawn": clouds[-1]},
+            {"data": mixture.sample(500, seed=1)[0], "drawn": clouds[-1][:500]},
             limit=1.1,
             size=(230, 250),
             alt=f"Samples of {name}: {counts[-1].modes} modes of 25, quality {counts[-1].quality:.2f}",
@@ -724,9 +724,9 @@ for step in training:
         )
 
 grid(
-    torch.cat(snapshots),
+    torch.cat(snapshots[1::2]),
     columns=10,
-    row_titles=[f"{at} steps" for at in when],
+    row_titles=[f"{at} steps" for at in when[1::2]],
     caption="The same noise, drawn while a small GAN learns. Each column is a class.",
     alt="Rows of ten images: noise turns into clothes while the GAN trains",
 )
@@ -858,11 +858,11 @@ table(
 
 # %%
 torch.manual_seed(4)
-fresh = last(gan.sample(10)).cpu()
-gaps = torch.cdist(fresh.flatten(1), clothes.x.flatten(1))
+novel = last(gan.sample(10)).cpu()
+gaps = torch.cdist(novel.flatten(1), clothes.x.flatten(1))
 among_real = torch.cdist(clothes.x[:10].flatten(1), clothes.x[10:].flatten(1)).amin(dim=1).mean().item()
 grid(
-    torch.cat([fresh, clothes.x[gaps.argmin(dim=1)]]),
+    torch.cat([novel, clothes.x[gaps.argmin(dim=1)]]),
     columns=10,
     row_titles=["drawn", "nearest real"],
     caption=f"Mean distance to the nearest: {gaps.amin(dim=1).mean():.1f}; from one real image to the next: {among_real:.1f}.",
@@ -947,7 +947,7 @@ for name, middle_of in {"ends": ends[0], "middle of the lines": line, "middle of
     print(f"{name:<20} norm {middle_of.norm(dim=1).mean():.1f} ± {middle_of.norm(dim=1).std():.1f}")
 
 # %%
-torch.manual_seed(7)
+torch.manual_seed(10)
 ends = torch.randn(2, 10, gan.latent, device=device)
 ten = torch.arange(10, device=device)
 
@@ -1039,15 +1039,15 @@ wishes = {
     "all of it": "short hat dark sad",
 }
 torch.manual_seed(10)
-z = torch.randn(12, faces.latent, device=device)
+z = torch.randn(10, faces.latent, device=device)
 rows = [
-    last(faces.sample(12, torch.full((12,), orders.index(wish), device=device), noise=z)) for wish in wishes.values()
+    last(faces.sample(10, torch.full((10,), orders.index(wish), device=device), noise=z)) for wish in wishes.values()
 ]
 grid(
     torch.cat(rows).cpu(),
-    columns=12,
+    columns=10,
     row_titles=list(wishes),
-    alt="Six rows of twelve pixel-art faces: each row shows what was ordered, each column stays much the same person",
+    alt="Six rows of ten pixel-art faces: each row shows what was ordered, each column stays much the same person",
 )
 
 # %% [markdown]
