@@ -550,8 +550,8 @@ slider(
 )
 
 # %% [markdown]
-# The first nats buy most. At $\beta = 100$ hardly anything is worth its price, and everything becomes the average
-# garment. Compare the table's last column with its first: between one β and the next, a nat should save more than the
+# The first nats buy most. At $\beta = 100$ hardly anything is worth its price, and all that is left is a blurred
+# average. Compare the table's last column with its first: between one β and the next, a nat should save more than the
 # smaller and less than the larger of them.
 #
 # ### Collapse, and free bits
@@ -591,8 +591,8 @@ grid(
 )
 
 # %% [markdown]
-# With free bits more latents are alive *and* the honest count of bits is lower: at $\beta = 1$ some had died without
-# being worthless. At $\beta = 4$ all of them die, and every digit gets the same answer. Nothing warns of it: the loss
+# With free bits every latent is alive *and* the honest count of bits is lower: what was lost at $\beta = 1$ had not
+# been worthless. At $\beta = 4$ all of them die, and every digit gets the same answer. Nothing warns of it: the loss
 # falls as it should. Look at the rate.
 #
 # ## 6 · A tighter bound
@@ -1079,8 +1079,8 @@ for name, kind in (("VQ", VqTokenizer), ("FSQ", FsqTokenizer)):
 table(tokenizers, caption=f"After {count} steps, {len(judged):,} unseen images. Perplexity: as many codes, used alike.")
 
 # %% [markdown]
-# After so few steps the learned codebook is ahead, in bits and in use. Use grows with training, as the next table
-# shows.
+# After so few steps the learned codebook is ahead, in bits and in use. FSQ's use grows with training: the shipped
+# one, below, uses every code.
 #
 # The tokenizer that comes with the course is an FSQ with $4^4 = 256$ codes, so a token is a byte and an image 49 of
 # them. Its tokens can be looked at: a code is four coordinates, and three of them make a colour.
@@ -1161,7 +1161,7 @@ table(
 )
 
 # %% [markdown]
-# A transformer that looks at *all* tokens before does much better: module 4.
+# What a transformer makes of *all* the tokens before is the subject of module 4.
 #
 # ## 10 · The part that holds VAEs back
 #
@@ -1176,8 +1176,7 @@ table(
 #
 # At toy scale: freeze `fashion_vae` and take the latents of the 5,000 images as data. (a) A mixture of twenty
 # Gaussians, fitted by expectation-maximisation, and for comparison a single one. (b) A second VAE whose data are
-# latents, so that $z$ comes from $p(z \mid u)\,p(u)$ (Dai & Wipf 2019). (c) The ten lines of flow matching of module
-# 3.
+# latents, so that $z$ comes from $p(z \mid u)\,p(u)$ (Dai & Wipf 2019). (c) Module 3's ten lines of flow matching.
 
 # %%
 show_code(maximised)
@@ -1312,7 +1311,11 @@ table(
 )
 
 # %% [markdown]
-# TEXT-AE
+# By the judge, no. After as few steps the plain autoencoder's images come back better, for it spends nothing on
+# texture that nobody can predict; and once its codes have a prior, it also draws better. What noise and price bought
+# is all that can be *counted*: bits, rates and surprise (sections 4, 6 and 8 need a likelihood), and a space that
+# even a fixed prior roughly fits. The autoencoders of latent diffusion draw the conclusion: they keep the rate at a
+# weight of about a millionth (Rombach et al. 2022), and leave the rest to the prior that is learned.
 #
 # ### Two levels, trained together
 #
