@@ -21,7 +21,7 @@ from course_lib.training import Ema, adamw, train_steps, warmup_cosine
 from course_lib.vaes.topdown import TopDownVae
 from course_lib.vaes.vae import Vae, measure
 
-KINDS = {"one vector": (Vae, 7_500), "two levels": (TopDownVae, 5_800)}
+KINDS = {"one vector": (Vae, 7_500), "two levels": (TopDownVae, 5_500)}
 SEEDS = range(3)
 
 

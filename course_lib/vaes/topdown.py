@@ -52,7 +52,7 @@ class TopDownVae(Model):
     channels, size : int
         Of the images, (channels, size, size); size is a multiple of 4.
     width, depth : int
-        Features at half resolution, half as many in the encoder, and residual blocks at each resolution.
+        Features at half resolution and residual blocks at each resolution, on both sides.
     latent, local : int
         Dimensions of the vector, and of the map at each of its places.
     components : int
@@ -75,14 +75,14 @@ class TopDownVae(Model):
         config = {"channels": channels, "size": size, "width": width, "depth": depth}
         super().__init__(**config, latent=latent, local=local, components=components)
         wide, thin, side = 2 * width, width // 2, size // 4
-        self.encoder = MapEncoder(channels, thin, depth, width)  # to read takes less than to draw
-        self.vector = nn.Sequential(nn.Conv2d(width, thin, 1), nn.Flatten(), nn.Linear(thin * side**2, 2 * latent))
+        self.encoder = MapEncoder(channels, width, depth, wide)
+        self.vector = nn.Sequential(nn.Conv2d(wide, thin, 1), nn.Flatten(), nn.Linear(thin * side**2, 2 * latent))
         self.expand = nn.Sequential(
             nn.Linear(latent, thin * side**2), nn.Unflatten(1, (thin, side, side)), nn.Conv2d(thin, wide, 1)
         )
         self.prior = nn.Sequential(ResBlock(wide), _silent(nn.Conv2d(wide, 2 * local, 1)))
         self.change = nn.Sequential(
-            nn.Conv2d(wide + width, wide, 1), ResBlock(wide), _silent(nn.Conv2d(wide, 2 * local, 1))
+            nn.Conv2d(2 * wide, wide, 1), ResBlock(wide), _silent(nn.Conv2d(wide, 2 * local, 1))
         )
         self.decoder = MapDecoder(wide + local, width, depth, components * (1 + 2 * channels))
 
