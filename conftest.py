@@ -23,7 +23,10 @@ from beartype.claw import beartype_package
 
 beartype_package("course_lib", conf=BeartypeConf(is_pep484_tower=True))  # an int will do for a float
 
-collect_ignore = ["course_lib/data/rebuild"]  # run by hand, with packages that only they need
+collect_ignore = [
+    "course_lib/data/rebuild",  # run by hand, with packages that only they need
+    "notebooks/src",  # to look for doctests in a notebook's source would be to run it; nbval runs what was built
+]
 
 
 @pytest.fixture(autouse=True)
