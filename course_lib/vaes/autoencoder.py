@@ -48,6 +48,7 @@ class Autoencoder(Model):
 
     def encode(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
         """Images -> codes (B, latent)."""
+        check_images(x, self.config["channels"], self.config["size"])
         return self.encoder(x).float()
 
     def decode(self, z: Float[Tensor, "b d"]) -> Float[Tensor, "b c h w"]:

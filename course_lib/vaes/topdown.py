@@ -95,6 +95,7 @@ class TopDownVae(Model):
 
     def tell(self, x: Float[Tensor, "b c h w"]) -> Told:
         """Draw z, then s, from the encoder's posteriors, and decode them."""
+        check_images(x, self.config["channels"], self.config["size"])
         seen = self.encoder(x)
         mean, log_variance = self.vector(seen).float().chunk(2, dim=1)
         z = reparameterise(mean, log_variance, torch.randn_like(mean))

@@ -48,7 +48,7 @@ class Vae(Model):
     Raises
     ------
     ValueError
-        If such networks cannot be built, or beta or free_bits is negative.
+        If such networks cannot be built, or a price or the least scale is out of range.
     """
 
     def __init__(
@@ -85,6 +85,7 @@ class Vae(Model):
 
     def encode(self, x: Float[Tensor, "b c h w"]) -> tuple[Float[Tensor, "b d"], Float[Tensor, "b d"]]:
         """Images -> mean and log-variance of q(z | x), each (B, latent)."""
+        check_images(x, self.config["channels"], self.config["size"])
         return self.encoder(x).float().chunk(2, dim=1)
 
     def pixels(self, z: Float[Tensor, "b d"]) -> LogisticMixture:

@@ -133,8 +133,10 @@ def test_a_vae_refuses_images_between_levels():
 
 
 @pytest.mark.parametrize("family", [Vae, Autoencoder])
-def test_decoding_and_sampling_refuse_what_does_not_fit(family):
+def test_encoding_decoding_and_sampling_refuse_what_does_not_fit(family):
     model = family(**SMALL)
+    with pytest.raises(ValueError, match="images must be"):
+        model.encode(torch.zeros(2, 1, 16, 16))
     with pytest.raises(ValueError, match="must be"):
         model.decode(torch.zeros(2, 4))
     with pytest.raises(ValueError, match="at least one row"):
@@ -267,5 +269,7 @@ def test_two_levels_refuse_what_does_not_fit():
     for wrong in ({"n": 0}, {"n": 2, "noise": torch.zeros(2, 4)}, {"n": 2, "local_noise": torch.zeros(2, 2, 7, 7)}):
         with pytest.raises(ValueError, match="local_noise"):
             next(model.sample(**wrong))
+    with pytest.raises(ValueError, match="images must be"):
+        model.tell(torch.zeros(2, 1, 16, 16))
     with pytest.raises(ValueError, match="256 levels"):
         model.check(batch(x=torch.rand(6, 1, 8, 8)))
