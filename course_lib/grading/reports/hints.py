@@ -1,0 +1,43 @@
+"""Which hints say the same thing.
+
+A misconception shows in several tests, and an error's message differs in the sizes that it names. For a
+reader these are one finding.
+"""
+
+import re
+
+from course_lib.grading.record import Outcome, TaskGrade
+
+NUMBERS = r"(?:\d+ of \d+ numbers (?:is|are)|the number is) (?:wrong: got|NaN or infinite)"
+UNEXPLAINED = "wrong numbers that no known misconception explains"
+
+
+def kind(outcome: Outcome) -> str:
+    """What the outcomes of one misconception, or of one error at one line, have in common.
+
+    Examples
+    --------
+    >>> first = Outcome("", False, "3 of 64 numbers are wrong: got 1, expected 2 at index (0, 1)")
+    >>> kind(first)
+    'wrong numbers that no known misconception explains'
+    >>> kind(Outcome("", False, "the shape is (3, 1), expected (3,)"))
+    'the shape is (#, #), expected (#,)'
+    """
+    if re.search(NUMBERS, outcome.hint):
+        return UNEXPLAINED
+    name = re.match(r"\w+(?=: )", outcome.hint)
+    if outcome.place and name:
+        return f"{name[0]} {outcome.place.cell} {outcome.place.line}"
+    return re.sub(r"-?\d+(?:\.\d+)?(?:e-?\d+)?", "#", outcome.hint)
+
+
+def unwritten(task: TaskGrade) -> bool:
+    """Whether there is nothing of the student's in it: every test met what was handed out, or no function."""
+    untouched = (f"task {task.task}: ", f"there is no {task.task} yet")
+    return bool(task.outcomes) and all(outcome.hint.startswith(untouched) for outcome in task.outcomes)
+
+
+def told(hint: str, task: TaskGrade) -> str:
+    """The hint as a sentence's beginning."""
+    hint = hint.removeprefix(f"task {task.task}: ") or "this does not hold"
+    return hint[:1].upper() + hint[1:]
