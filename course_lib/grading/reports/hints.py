@@ -38,6 +38,6 @@ def unwritten(task: TaskGrade) -> bool:
 
 
 def told(hint: str, task: TaskGrade) -> str:
-    """The hint as a sentence's beginning."""
+    """The hint as a sentence's beginning; the name of a function or of a variable keeps its small letter."""
     hint = hint.removeprefix(f"task {task.task}: ") or "this does not hold"
-    return hint[:1].upper() + hint[1:]
+    return hint[:1].upper() + hint[1:] if re.match(r"(?:a|[a-z]{2,})(?:[ ,;:]|$)", hint) else hint

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from course_lib.grading.record import Grade, Outcome, TaskGrade
+from course_lib.grading.record import Grade, Outcome
 from course_lib.grading.reports.hints import UNEXPLAINED, kind, told, unwritten
 
 BINS = 10
@@ -94,8 +94,14 @@ def hardest(grades: Sequence[Grade]) -> list[Difficulty]:
     return sorted(found, key=lambda task: task.share)
 
 
-def misconceptions(grades: Sequence[Grade]) -> list[Misconception]:
-    """The hints of one exercise, the most frequent first; a student counts once for each."""
+def misconceptions(grades: Sequence[Grade]) -> tuple[list[Misconception], list[Misconception]]:
+    """The hints of one exercise, the most frequent first; a student counts once for each.
+
+    Returns
+    -------
+    tuple of two lists
+        Those that say what was wrong, and per task how many had wrong numbers that nothing explains.
+    """
     files: dict[tuple[str, str], set[str]] = defaultdict(set)
     hints: dict[tuple[str, str], str] = {}
     for grade in graded(grades):
@@ -104,15 +110,13 @@ def misconceptions(grades: Sequence[Grade]) -> list[Misconception]:
                 if not outcome.passed:
                     same = task.title, _across_cells(outcome)
                     files[same].add(grade.file)
-                    hints.setdefault(same, _heading(outcome, task))
-    found = [Misconception(hints[same], same[0], len(who)) for same, who in files.items()]
-    return sorted(found, key=lambda found: (-found.students, found.hint.lower() == UNEXPLAINED))
+                    hints.setdefault(same, told(outcome.hint, task))
+    common = sorted(files, key=lambda same: -len(files[same]))
+    found = [(same[1], Misconception(hints[same], same[0], len(files[same]))) for same in common]
+    named = [misconception for name, misconception in found if name != UNEXPLAINED]
+    return named, [misconception for name, misconception in found if name == UNEXPLAINED]
 
 
 def _across_cells(outcome: Outcome) -> str:
     """What is the same for two students, whose errors lie in different lines."""
     return kind(replace(outcome, place=None))
-
-
-def _heading(outcome: Outcome, task: TaskGrade) -> str:
-    return told(UNEXPLAINED if kind(outcome) == UNEXPLAINED else outcome.hint, task)

@@ -32,6 +32,7 @@ class Exercise(NamedTuple):
     text: str
     hardest: list[statistics.Difficulty]
     misconceptions: list[statistics.Misconception]
+    unexplained: list[statistics.Misconception]
 
 
 def write_summary(
@@ -84,6 +85,7 @@ def _remarks(grades: Sequence[Grade]) -> list[Grade]:
 def _exercise(key: str, grades: Sequence[Grade], names: Mapping[str, str]) -> Exercise:
     grades = [grade for grade in grades if grade.key == key]
     counts = statistics.distribution(grades)
+    named, unexplained = statistics.misconceptions(grades)
     return Exercise(
         key=key,
         name=names.get(key) or (f"Exercises: {key}" if key else "Of no known exercise"),
@@ -92,7 +94,8 @@ def _exercise(key: str, grades: Sequence[Grade], names: Mapping[str, str]) -> Ex
         bars=_bars(counts),
         text="; ".join(f"{label}: {count}" for label, count in zip(_labels(), counts)),
         hardest=statistics.hardest(grades),
-        misconceptions=statistics.misconceptions(grades)[:COMMONEST],
+        misconceptions=named[:COMMONEST],
+        unexplained=unexplained,
     )
 
 
