@@ -70,7 +70,7 @@ def student_edition(source: Path) -> NotebookNode:
     """
     master = jupytext.read(source, fmt="py:percent")
     tasks_of(master)
-    solution_lines = [line for cell in _code(master) for line in solution(cell.source)]
+    lines = solution_lines(master)
     metadata = [dict(cell.metadata) for cell in _code(master)]
     for above, cell in zip([None, *master.cells], master.cells):
         if "task" in notebooks.tags(cell):
@@ -79,8 +79,8 @@ def student_edition(source: Path) -> NotebookNode:
     notebook = notebooks.standard(master, f"exercises/{source.stem}.ipynb")
     for cell, given in zip(_code(notebook), metadata):
         _identify(cell, given)
-    refuse_leaks(notebook, solution_lines, "a solution")
-    refuse_leaks(notebook, _hidden_lines(source), "a hidden test")
+    refuse_leaks(notebook, lines, "a solution")
+    refuse_leaks(notebook, hidden_lines(source, source.resolve().parents[1] / "tests"), "a hidden test")
     nbformat.validate(notebook)
     return notebook
 
@@ -150,14 +150,24 @@ def stub(code: str, task: str) -> str:
     )
 
 
-def refuse_leaks(notebook: NotebookNode, lines: Iterable[str], of: str) -> None:
-    """Raise ValueError if one of the lines stands anywhere in the notebook."""
-    text = _squeezed(nbformat.writes(notebook).replace('\\"', '"'))
+def refuse_leaks(text: NotebookNode | str, lines: Iterable[str], of: str) -> None:
+    """Raise ValueError if one of the lines stands anywhere in the notebook or text."""
+    text = _squeezed(text if isinstance(text, str) else "\n".join(_strings(text)))
     for line in map(_squeezed, lines):
         if len(line) >= SHORTEST_LEAK and line not in HARMLESS and line in text:
             raise ValueError(f"a line of {of} would be given to students: {line!r}")
     if BEGIN in text or END in text:
         raise ValueError("a solution's marker would be given to students")
+
+
+def _strings(value: object) -> Iterator[str]:
+    """All texts in nested lists and mappings, names included."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from (text for pair in value.items() for part in pair for text in _strings(part))
+    elif isinstance(value, list):
+        yield from (text for part in value for text in _strings(part))
 
 
 def _squeezed(text: str) -> str:
@@ -182,11 +192,17 @@ def _identify(cell: NotebookNode, given: dict) -> None:
         cell.metadata.tags.append("raises-exception")  # a picture of a task not yet done does not stop "Run all"
 
 
-def _hidden_lines(source: Path) -> Iterator[str]:
-    """What would give away the checkout's hidden tests for this master: their longer lines, without signatures."""
-    for path in source.resolve().parents[1].glob(f"tests/hidden/test_{source.stem.split('_', 1)[-1]}*.py"):
-        inside = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.startswith(" ")]
-        yield from (line for line in inside if len(line) >= 2 * SHORTEST_LEAK and not line.startswith("def "))
+def solution_lines(master: NotebookNode) -> list[str]:
+    """All lines that stand between a master's markers."""
+    return [line for cell in _code(master) for line in solution(cell.source)]
+
+
+def hidden_lines(source: Path, tests: Path) -> list[str]:
+    """What would give away the hidden tests of a master: their longer lines, without signatures."""
+    files = sorted((tests / "hidden").glob(f"test_{source.stem.split('_', 1)[-1]}*.py"))
+    lines = [line for path in files for line in path.read_text(encoding="utf-8").splitlines()]
+    inside = [line.strip() for line in lines if line.startswith(" ")]
+    return [line for line in inside if len(line) >= 2 * SHORTEST_LEAK and not line.startswith("def ")]
 
 
 def _code(notebook: NotebookNode) -> list[NotebookNode]:
