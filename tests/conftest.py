@@ -6,13 +6,17 @@ Elsewhere the runner gives the fixtures and says whose functions are tested (cou
 import pytest
 import targets
 
-from course_lib.grading.points import Student, generator
+from course_lib.grading.points import generator
+from course_lib.grading.student import Student
 
 
 @pytest.fixture
 def student(request):
     """The reference solution of the module that the test's file is named after."""
-    return Student(targets.solution(request.path.stem.split("_")[1]))
+    student = Student(targets.solution(request.path.stem.split("_")[1]))
+    yield student
+    if request.node.get_closest_marker("in_place") is None:
+        student.require_unchanged()
 
 
 @pytest.fixture

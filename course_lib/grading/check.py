@@ -6,7 +6,7 @@ is one line a point, with a hint below each that failed, and no traceback into t
 
 import html
 import sys
-from collections.abc import Mapping
+from collections.abc import MutableMapping
 from dataclasses import dataclass
 
 from course_lib import places
@@ -57,7 +57,7 @@ class Result:
         return f'<div style="line-height:1.6">{rows}{verdict}</div>'
 
 
-def check(task: str, namespace: Mapping[str, object] | None = None) -> Result:
+def check(task: str, namespace: MutableMapping[str, object] | None = None) -> Result:
     """Run the public checks of a task on the function that the notebook holds now.
 
     Parameters
@@ -86,7 +86,7 @@ def check(task: str, namespace: Mapping[str, object] | None = None) -> Result:
 
 
 def _line(point: Point) -> str:
-    return f"✓ {point.asked}" if point.passed else f"✗ {point.asked}\n    {point.hint}"
+    return f"✓ {point.asked}" if point.passed else f"✗ {point.asked}\n    {point.told}"
 
 
 def _row(point: Point) -> str:
@@ -94,4 +94,4 @@ def _row(point: Point) -> str:
     row = f'<div><span style="color:{colour}">{sign}</span> {html.escape(point.asked)}</div>'
     if point.passed:
         return row
-    return f'{row}<div style="margin-left:1.5em;color:{colour}">{html.escape(point.hint)}</div>'
+    return f'{row}<div style="margin-left:1.5em;color:{colour}">{html.escape(point.told)}</div>'

@@ -1,18 +1,17 @@
-"""Run test files on somebody's functions, in this process, and say point by point what came out.
+"""Run test files on somebody's functions, and say point by point what came out.
 
 The tests are plain pytest. They ask for the fixture `student` and call `student.add_noise(...)`;
 whose functions those are is decided here: a live notebook's, the reference solution's, the library's,
-a mutant's. Each test is one point, belongs to a task (`@pytest.mark.task("add_noise")`), and its
-docstring's first line says what is asked. Only own functions should be run here: for a stranger's, an
-in-process test is no protection at all.
+a mutant's, or those of somebody whose code runs elsewhere. Each test is one point, belongs to a task
+(`@pytest.mark.task("add_noise")`), and its docstring's first line says what is asked. `run` is for own
+functions only: for a stranger's, a test in the same process is no protection at all (see `grade.py`).
 """
 
 import hashlib
 import inspect
 import os
-import traceback
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +19,8 @@ import pytest
 import torch
 
 from course_lib.grading.expect import Mistake
+from course_lib.grading.remote.failures import Where
+from course_lib.grading.student import Student
 
 # pytest as a library: no output, no cache, no configuration file, nobody's plugins.
 QUIET = ["--noconftest", "--assert=plain", "--import-mode=importlib", "-c", os.devnull, "-s"]
@@ -40,35 +41,35 @@ class Point(NamedTuple):
         None if it passed.
     hint : str
         What the learner is told; empty if it passed.
+    where : Where or None
+        The line of the learner's own that raised the error, if one did.
+    file : Path
+        Where the test stands.
     """
 
     task: str
     asked: str
     error: BaseException | None
     hint: str
+    where: Where | None
+    file: Path
 
     @property
     def passed(self) -> bool:
         return self.error is None
 
-
-class Student:
-    """`student.NAME` is what the namespace holds now; to set `student.NAME` leaves the namespace as it is."""
-
-    def __init__(self, namespace: Mapping[str, object]) -> None:
-        self._namespace = namespace
-
-    def __getattr__(self, name: str) -> object:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        if name not in self._namespace:
-            raise NotImplementedError(f"there is no {name} yet: write it and run its cell")
-        if not callable(value := self._namespace[name]):
-            raise Mistake(f"{name} is now a {type(value).__name__}, not a function: run its cell again")
-        return value
+    @property
+    def told(self) -> str:
+        """The hint, and the line."""
+        if self.where is None:
+            return self.hint
+        return f"{self.hint}, in line {self.where.line} of the cell of {self.where.function}: {self.where.code}"
 
 
-def run(files: Sequence[Path], namespace: Mapping[str, object], task: str | None = None) -> list[Point]:
+Students = Callable[[pytest.Item], AbstractContextManager[Student]]
+
+
+def run(files: Sequence[Path], namespace: MutableMapping[str, object], task: str | None = None) -> list[Point]:
     """The points of one task, or of all, in the order of the files.
 
     Parameters
@@ -86,7 +87,29 @@ def run(files: Sequence[Path], namespace: Mapping[str, object], task: str | None
     KeyboardInterrupt
         If the user stopped it.
     """
-    plugin = Plugin(namespace, task)
+
+    @contextmanager
+    def here(item: pytest.Item) -> Iterator[Student]:
+        student = Student(namespace)
+        try:
+            yield student
+        finally:
+            student.restore()
+
+    return run_on(files, here, task)
+
+
+def run_on(files: Sequence[Path], students: Students, task: str | None = None) -> list[Point]:
+    """The same as `run`, with a student for each test.
+
+    Parameters
+    ----------
+    files : sequence of Path
+    students : function from pytest.Item to a context manager
+        It gives the student of a test, and takes leave of it afterwards.
+    task : str, optional
+    """
+    plugin = Plugin(students, task)
     files = [path.resolve() for path in files]
     # A module is named after its path below the root; from the top, two test_diffusion.py are two modules.
     root = [f"--rootdir={path.anchor}" for path in files[:1]]
@@ -105,16 +128,19 @@ def run(files: Sequence[Path], namespace: Mapping[str, object], task: str | None
 class Plugin:
     """What pytest is told: the fixtures that tests may use, and where their outcome goes."""
 
-    def __init__(self, namespace: Mapping[str, object], task: str | None = None) -> None:
-        self.namespace, self.task = namespace, task
+    def __init__(self, students: Students, task: str | None = None) -> None:
+        self.students, self.task = students, task
         self.tasks: list[str] = []
         self.points: list[Point] = []
         self.broken: list[str] = []
 
     @pytest.fixture
-    def student(self) -> Student:
+    def student(self, request: pytest.FixtureRequest) -> Iterator[Student]:
         """Whose functions are tested."""
-        return Student(self.namespace)
+        with self.students(request.node) as student:
+            yield student
+            if request.node.get_closest_marker("in_place") is None:
+                student.require_unchanged()
 
     @pytest.fixture
     def rng(self, request: pytest.FixtureRequest) -> torch.Generator:
@@ -123,6 +149,7 @@ class Plugin:
 
     def pytest_configure(self, config: pytest.Config) -> None:
         config.addinivalue_line("markers", "task(name): the task to which a test belongs")
+        config.addinivalue_line("markers", "in_place: the task is to change what is given")
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
@@ -139,7 +166,12 @@ class Plugin:
         if call.when == "call" or call.excinfo:
             error = call.excinfo.value if call.excinfo else None
             asked = (inspect.getdoc(item.function) or item.name).splitlines()[0]
-            self.points.append(Point(task_of(item), asked, error, hint(error, self.namespace)))
+            line = item.funcargs["student"].line_of(error) if "student" in item.funcargs else None
+            point = Point(task_of(item), asked, error, hint(error), line, item.path)
+            if call.when == "teardown":  # the test's own verdict stands already
+                before = self.points.pop()
+                point = point if before.passed else before
+            self.points.append(point)
         return report
 
 
@@ -155,23 +187,18 @@ def generator(name: str) -> torch.Generator:
     return torch.Generator().manual_seed(int.from_bytes(digest[:6], "big"))
 
 
-def hint(error: BaseException | None, namespace: Mapping[str, object]) -> str:
-    """What a learner is told: the mistake's sentence, or the error and the line of their own that raised it."""
+def hint(error: BaseException | None) -> str:
+    """What a learner is told: the mistake's sentence, or what the error says."""
     if error is None:
         return ""
     if isinstance(error, AssertionError | NotImplementedError):
         return str(error) or "this does not hold"
-    what = f"{type(error).__name__}: {str(error).strip()}".splitlines()[0]
-    frames = [(frame, line) for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_globals is namespace]
-    if not frames:
-        return what
-    frame, line = frames[-1]
-    summary = traceback.FrameSummary(frame.f_code.co_filename, line, frame.f_code.co_name)
-    return f"{what}, in line {line} of the cell of {frame.f_code.co_name}: {summary.line}"
+    kind = getattr(error, "kind", type(error).__name__)
+    return f"{kind}: {str(error).strip()}".splitlines()[0]
 
 
 @contextmanager
-def _environment(values: Mapping[str, str]) -> Iterator[None]:
+def _environment(values: dict[str, str]) -> Iterator[None]:
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:

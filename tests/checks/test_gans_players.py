@@ -170,6 +170,7 @@ class Table:
 
 
 @task("adversarial_step")
+@pytest.mark.in_place
 def test_adversarial_step_turns(student):
     """The discriminator moves first, on images that carry no gradients; the generator answers."""
     table = Table()
@@ -190,6 +191,7 @@ def test_adversarial_step_turns(student):
 
 
 @task("adversarial_step")
+@pytest.mark.in_place
 def test_adversarial_step_weights(student):
     """After two rounds both players are where their own losses have led them."""
     table = Table()

@@ -71,6 +71,7 @@ def two_states() -> tuple[dict, dict]:
 
 
 @task("ema_update")
+@pytest.mark.in_place
 def test_ema_update_values(student):
     """The average keeps its share `decay`; counters are copied."""
     average, weights = two_states()
@@ -91,6 +92,7 @@ def test_ema_update_values(student):
 
 
 @task("ema_update")
+@pytest.mark.in_place
 def test_ema_update_touches_nothing_else(student):
     """No gradients are recorded, and the weights stay as they are."""
     average, weights = two_states()

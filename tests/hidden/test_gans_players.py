@@ -209,6 +209,7 @@ def played(table: Table, rounds, order=(0, 1), cleared=(0, 1), own=True, moves=(
 
 
 @task("adversarial_step")
+@pytest.mark.in_place
 def test_adversarial_step(student, rng):
     """Three rounds from random weights: where both players end, what they paid, what carried gradients."""
     table, rounds = Table(rng), [(normal(rng, 4, 3), normal(rng, 4, 2)) for _ in range(3)]
@@ -232,6 +233,7 @@ def test_adversarial_step(student, rng):
 
 
 @task("adversarial_step")
+@pytest.mark.in_place
 def test_adversarial_step_returns(student, rng):
     """What each player paid, the generator after the discriminator's move."""
     table, (real, noise) = Table(rng), (normal(rng, 4, 3), normal(rng, 4, 2))

@@ -81,6 +81,7 @@ def test_projection_score(student, rng, b, d, k):
 
 
 @task("ema_update")
+@pytest.mark.in_place
 def test_ema_update(student, rng):
     """Random weights, counters and shares over three updates."""
     decay, shape = float(between(rng, 0.5, 0.9)), (2, 3)
