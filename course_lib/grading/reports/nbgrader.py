@@ -81,13 +81,21 @@ def _fill(gradebook, grades: Sequence[Grade]) -> None:
     names = students(grades)
     for key in dict.fromkeys(grade.key for grade in grades if grade.key):
         submitted = [grade for grade in grades if grade.key == key]
-        _set_up(gradebook, key, {task.task: task for grade in submitted for task in grade.tasks})
+        _set_up(gradebook, key, _possible(submitted))
         for grade in submitted:
             _enter(gradebook, grade, visible(names[grade.file], longest=128))
     gradebook.db.commit()
 
 
-def _set_up(gradebook, key: str, tasks: dict[str, TaskGrade]) -> None:
+def _possible(grades: Sequence[Grade]) -> dict[str, int]:
+    """Task -> its points."""
+    possible: dict[str, int] = {}
+    for task in (task for grade in grades for task in grade.tasks):
+        possible[task.task] = max(possible.get(task.task, 0), task.possible)
+    return possible
+
+
+def _set_up(gradebook, key: str, tasks: dict[str, int]) -> None:
     gradebook.update_or_create_assignment(key)
     notebook = gradebook.update_or_create_notebook(key, key)
     if strange := {cell.name for cell in notebook.grade_cells} - set(tasks):
@@ -96,8 +104,8 @@ def _set_up(gradebook, key: str, tasks: dict[str, TaskGrade]) -> None:
     if notebook.grade_cells and set(tasks) - {cell.name for cell in notebook.grade_cells}:
         new = ", ".join(sorted(set(tasks) - {cell.name for cell in notebook.grade_cells}))
         raise ValueError(f"the exercise {key} has tasks that the gradebook has not: {new}; export to a new file")
-    for name, task in tasks.items():
-        gradebook.update_or_create_grade_cell(name, key, key, max_score=task.possible, cell_type="code")
+    for name, possible in tasks.items():
+        gradebook.update_or_create_grade_cell(name, key, key, max_score=possible, cell_type="code")
         gradebook.update_or_create_solution_cell(name, key, key)
     gradebook.update_or_create_solution_cell(NOTES, key, key)
 
