@@ -24,10 +24,28 @@ PURE = {*BUILTINS.split(), *(f"torch.{name}" for name in TENSORS.split()), "part
 
 
 class Seen(NamedTuple):
-    """A code cell, and what can be told of it without running it."""
+    """A code cell, and what can be told of it without running it.
+
+    Attributes
+    ----------
+    number, tags, claimed
+        As it was handed in; `claimed` is the task that its metadata name.
+    source : str
+        As Python.
+    left_out : list of str
+        What of it was not Python.
+    tasks : tuple of str
+        Those whose functions it defines; where it defines none, the claimed one.
+    names : frozenset of str
+        All that it gives a meaning to at its top level.
+    functions : frozenset of str
+        The functions and classes among them.
+    defines_only : bool
+    """
 
     number: int
     tags: frozenset[str]
+    claimed: str
     source: str
     left_out: list[str]
     tasks: tuple[str, ...]
@@ -39,21 +57,17 @@ class Seen(NamedTuple):
 def look(cell: Found, exercise: Master) -> Seen:
     """What a cell defines, and for which tasks."""
     if len(cell.source) > LONGEST:
-        left_out = [f"the whole cell, for it is longer than {LONGEST:,} characters"]
-        nothing = frozenset()
-        return Seen(cell.number, cell.tags, "", left_out, _tasks(cell, nothing, exercise), nothing, nothing, False)
-    source, left_out = without_magics(cell.source)
+        source, left_out = "", [f"the whole cell, for it is longer than {LONGEST:,} characters"]
+    else:
+        source, left_out = without_magics(cell.source)
     tree = _parsed(source)
-    functions = frozenset(FUNCTION.findall(source))
+    functions = frozenset(FUNCTION.findall(source)) if tree is None else frozenset(_functions(tree))
     names = functions if tree is None else frozenset(_bound(tree))
+    tasks = tuple(task for task, asked in exercise.tasks.items() if asked & functions)
+    claimed = cell.task if cell.task in exercise.tasks else ""
     only = tree is not None and all(map(_is_definition, tree.body))
-    return Seen(cell.number, cell.tags, source, left_out, _tasks(cell, names, exercise), names, functions, only)
-
-
-def _tasks(cell: Found, names: frozenset[str], exercise: Master) -> tuple[str, ...]:
-    """The tasks that a cell is for: what it defines counts, and its metadata where it defines nothing else."""
-    by_names = tuple(task for task, functions in exercise.tasks.items() if functions & names)
-    return by_names or ((cell.task,) if cell.task in exercise.tasks else ())
+    tasks = tasks or (claimed,) * bool(claimed)
+    return Seen(cell.number, cell.tags, claimed, source, left_out, tasks, names, functions, only)
 
 
 def _parsed(source: str) -> ast.Module | None:
@@ -66,16 +80,22 @@ def _parsed(source: str) -> ast.Module | None:
             return None
 
 
-def _bound(tree: ast.Module) -> Iterator[str]:
-    """The names that stand for something after the cell has run."""
+def _functions(tree: ast.Module) -> Iterator[str]:
     for node in tree.body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield node.name
-        elif isinstance(node, ast.Import | ast.ImportFrom):
+        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Lambda):
+            yield from (target.id for target in node.targets if isinstance(target, ast.Name))
+
+
+def _bound(tree: ast.Module) -> Iterator[str]:
+    yield from _functions(tree)
+    for node in tree.body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
             yield from (name.asname or name.name for name in node.names)
         elif isinstance(node, ast.Assign | ast.AnnAssign):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            yield from (target.id for target in targets if isinstance(target, ast.Name))
+            yield from (part.id for target in targets for part in ast.walk(target) if isinstance(part, ast.Name))
 
 
 def _is_definition(node: ast.stmt) -> bool:

@@ -57,14 +57,14 @@ def cells(path: Path) -> list[Found]:
     try:
         notebook = json.loads(data)
     except (ValueError, RecursionError, MemoryError) as error:
-        raise Unreadable(f"{path.name} is not a notebook: it cannot be read as JSON") from error
-    found = [_found(number, cell) for number, cell in enumerate(_listed(notebook, path.name), start=1)]
+        raise Unreadable(f"{shown(path.name)} is not a notebook: it cannot be read as JSON") from error
+    found = [_found(number, cell) for number, cell in enumerate(_listed(notebook, shown(path.name)), start=1)]
     if not found:
-        raise Unreadable(f"{path.name} is empty: it has no cells")
+        raise Unreadable(f"{shown(path.name)} is empty: it has no cells")
     if len(found) > MOST_CELLS:
-        raise Unreadable(f"{path.name} has {len(found):,} cells; more than {MOST_CELLS:,} are not read")
+        raise Unreadable(f"{shown(path.name)} has {len(found):,} cells; more than {MOST_CELLS:,} are not read")
     if sum(len(cell.source) for cell in found if cell.code and len(cell.source) <= LONGEST) > MOST_CODE:
-        raise Unreadable(f"{path.name} has more than {MOST_CODE:,} characters of code; they are not read")
+        raise Unreadable(f"{shown(path.name)} has more than {MOST_CODE:,} characters of code; they are not read")
     return found
 
 
@@ -74,22 +74,22 @@ def _bytes(path: Path) -> bytes:
         with _opened(path) as file:
             data = file.read(LARGEST + 1)
     except OSError as error:
-        raise Unreadable(f"{path.name} cannot be read: {error.strerror or error}") from error
+        raise Unreadable(f"{shown(path.name)} cannot be read: {error.strerror or error}") from error
     if len(data) > LARGEST:
-        raise Unreadable(f"{path.name} is larger than {LARGEST // 1_000_000} MB: its outputs should be cleared")
+        raise Unreadable(f"{shown(path.name)} is larger than {LARGEST // 1_000_000} MB: its outputs should be cleared")
     if not data.strip():
-        raise Unreadable(f"{path.name} is empty")
+        raise Unreadable(f"{shown(path.name)} is empty")
     return data
 
 
 def _opened(path: Path) -> BinaryIO:
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     if path.is_symlink():
-        raise Unreadable(f"{path.name} is a link, not a file; what it points to is not read")
+        raise Unreadable(f"{shown(path.name)} is a link, not a file; what it points to is not read")
     descriptor = os.open(path, flags)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise Unreadable(f"{path.name} is a folder, a pipe or a device, not a file")
+        raise Unreadable(f"{shown(path.name)} is a folder, a pipe or a device, not a file")
     return open(descriptor, "rb")
 
 
@@ -118,6 +118,11 @@ def _found(number: int, cell: object) -> Found:
         frozenset(tag for tag in tags if isinstance(tag, str)),
         task if isinstance(task, str) else "",
     )
+
+
+def shown(text: str) -> str:
+    """A stranger's text as it may stand in a sentence: nothing that moves a cursor or cannot be written."""
+    return "".join(sign if sign.isprintable() else "?" for sign in text)
 
 
 def _text(source: object) -> str:

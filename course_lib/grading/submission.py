@@ -5,9 +5,10 @@ In this order, whatever the notebook looks like:
 1. The setup cells of the instructor's master; what the student made of their own is not run.
 2. From the student, in the notebook's order: the cells of the tasks, and cells that only define.
 
-A task's cell is known by its metadata; where they were lost or changed, by the functions that it defines. If
-a later cell defines again all that an earlier one does, the last wins, as in a notebook; a task that was split
-over two cells keeps both. Pictures, training, checks and the bootstrap cell are never run.
+A task's cell is known by the functions that it defines; where it has none of them, by its metadata. If a later
+cell defines again all that an earlier one does, the last wins, as in a notebook; a task that was split over two
+cells keeps both. A cell that defines such a function on trial and does other work too counts only where the task
+has no other. Pictures, training, checks and the bootstrap cell are never run.
 
 What "only define" means stands in definitions.py. Where a cell defines functions and also does other work, a
 note says that it was left out.
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from course_lib.grading.definitions import FUNCTION, Seen, look
-from course_lib.grading.ipynb import Found, Unreadable, cells
+from course_lib.grading.ipynb import Found, Unreadable, cells, shown
 from course_lib.grading.masters import Master, exercises, master_of
 
 __all__ = ["Cell", "Submission", "Unreadable", "exercises", "key_of", "read", "setup_cells"]
@@ -82,10 +83,10 @@ def read(path: Path, master: Path) -> Submission:
     """
     exercise = master_of(master)
     found = cells(path)
-    seen = [look(cell, exercise) for cell in found if cell.code]
-    mine = [cell for cell in _provided(seen) if cell.tasks]
+    seen = _assigned([look(cell, exercise) for cell in found if cell.code], exercise)
+    mine = [cell for cell in seen if cell.tasks]
     if not mine:
-        raise Unreadable(f"{path.name} has no cell of any task of the exercise {exercise.key!r}")
+        raise Unreadable(f"{shown(path.name)} has no cell of any task of the exercise {exercise.key!r}")
     last = _last(mine)
     helpers = [cell for cell in seen if not cell.tasks and _helps(cell, exercise)]
     run = sorted([*last, *helpers], key=lambda cell: cell.number)
@@ -129,17 +130,23 @@ def key_of(path: Path, masters: Mapping[str, Path]) -> str:
         score[key] = len(named & tasks.keys()), len(defined & frozenset().union(*tasks.values()))
     best = max(score, key=score.__getitem__, default=None)
     if best is None or not any(score[best]):
-        raise Unreadable(f"{path.name} has no cell of any task of the exercises: {', '.join(masters) or 'none'}")
+        raise Unreadable(f"{shown(path.name)} has no cell of any task of the exercises: {', '.join(masters) or 'none'}")
     return best
 
 
-def _provided(seen: list[Seen]) -> list[Seen]:
-    """The cells of tasks; one that is tagged as something else counts only for tasks that have no other cell."""
-    proper = {task for cell in seen if not cell.tags & NEVER for task in cell.tasks}
+def _assigned(seen: list[Seen], exercise: Master) -> list[Seen]:
+    """The cells with their tasks; a weak one counts only for tasks that have no other cell but an unchanged stub."""
+    written = [cell for cell in seen if cell.source.strip() not in exercise.sources]
+    proper = {task for cell in written for task in cell.tasks if not _is_weak(cell, task)}
     return [
-        cell._replace(tasks=tuple(task for task in cell.tasks if not (cell.tags & NEVER and task in proper)))
+        cell._replace(tasks=tuple(task for task in cell.tasks if not (_is_weak(cell, task) and task in proper)))
         for cell in seen
     ]
+
+
+def _is_weak(cell: Seen, task: str) -> bool:
+    """A cell of pictures that happens to define a task's function, or one that defines it on trial and uses it."""
+    return bool(cell.tags & NEVER) or (cell.claimed != task and not cell.defines_only)
 
 
 def _last(mine: list[Seen]) -> list[Seen]:
@@ -155,8 +162,13 @@ def _last(mine: list[Seen]) -> list[Seen]:
 
 
 def _helps(cell: Seen, exercise: Master) -> bool:
-    unchanged = cell.source.strip() in exercise.sources
-    return cell.defines_only and bool(cell.names) and not cell.tags & NEVER and not unchanged
+    own = cell.source.strip() not in exercise.sources and not cell.tags & NEVER
+    return own and cell.defines_only and bool(cell.names) and not _hides(cell, exercise)
+
+
+def _hides(cell: Seen, exercise: Master) -> set[str]:
+    """Functions of tasks to which the cell gives another meaning: coverage = 0.5."""
+    return set().union(*exercise.tasks.values()) & (cell.names - cell.functions)
 
 
 def _names(run: list[Seen]) -> dict[int, str]:
@@ -177,13 +189,16 @@ def _notes(found: list[Found], seen: list[Seen], mine: list[Seen], exercise: Mas
         changed = cell.source.strip() not in exercise.sources
         if "setup" in cell.tags and changed and not cell.tasks:
             yield f"cell {cell.number}, the setup, was changed; grading uses the original: import in the task's cell"
-        elif cell.functions and changed and not cell.tasks and not cell.defines_only and not cell.tags & NEVER:
-            yield f"cell {cell.number} was left out, with what it defines: it does more than define"
+        elif changed and not cell.tasks and not cell.tags & NEVER:
+            if cell.defines_only and (hidden := _hides(cell, exercise)):
+                yield f"cell {cell.number} was left out: it gives {', '.join(sorted(hidden))} another meaning"
+            elif cell.functions and not cell.defines_only:
+                yield f"cell {cell.number} was left out, with what it defines: it does more than define"
 
 
 def _omissions(run: list[Seen], names: dict[int, str]) -> Iterator[str]:
     for cell in run:
         if cell.left_out:
-            told = ", ".join(line.split("\n")[0][:60] for line in cell.left_out[:3])
+            told = ", ".join(shown(line.split("\n")[0][:60]) for line in cell.left_out[:3])
             more = f" and {len(cell.left_out) - 3} more" if len(cell.left_out) > 3 else ""
             yield f"left out of {names[cell.number]}, for it is not Python: {told}{more}"

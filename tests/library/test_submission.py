@@ -140,6 +140,29 @@ def test_a_cell_of_pictures_does_not_replace_a_task(graded):
     assert found.code == {"double": DOUBLE}
 
 
+def test_a_function_on_trial_replaces_only_a_stub(graded):
+    trial = "def double(x):\n    return 0\nprint(double(1))"
+    found = graded(cell(DOUBLE, **TASK), cell(trial))
+    assert found.code == {"double": DOUBLE}
+    assert found.notes == ("cell 2 was left out, with what it defines: it does more than define",)
+    stub = 'def double(x):\n    raise NotImplementedError("{}")'
+    stub = stub.format("task double: write this function, then run its cell and the check below")
+    assert graded(cell(stub, **TASK), cell(trial)).code == {"double": trial}
+    assert graded(cell(trial)).code == {"double": trial}
+
+
+def test_a_number_of_a_functions_name_does_not_hide_it(graded):
+    found = graded(cell(DOUBLE, **TASK), cell("double = 2"), cell("double = print(3)"), cell("import double"))
+    assert found.cells == (("task double", DOUBLE),)
+    assert "cell 2 was left out: it gives double another meaning" in found.notes
+    assert graded(cell("double = lambda x: 2 * x")).code == {"double": "double = lambda x: 2 * x"}
+
+
+def test_a_strangers_text_cannot_disturb_a_terminal(graded):
+    (note,) = graded(cell(f"%\x1b[2J\x07\n{DOUBLE}", **TASK)).notes
+    assert note.endswith(": %?[2J?")
+
+
 def test_a_task_split_over_two_cells_keeps_both(graded):
     left, right = "def left(x):\n    return -x", "def right(x):\n    return x"
     found = graded(cell(left, task="turns"), cell(right, task="turns"))
