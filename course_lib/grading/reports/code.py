@@ -9,7 +9,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from course_lib.grading.record import TaskGrade
-from course_lib.grading.reports.text import code_lines
+from course_lib.grading.reports.text import code_lines, visible
 
 MOST = 150  # lines that are shown
 
@@ -55,7 +55,7 @@ def listing(task: TaskGrade) -> Listing:
     lines = code_lines(task.code)
     marked = _marked(task, len(lines))
     start = max(0, min(marked, default=1) - MOST // 2) if len(lines) > MOST else 0
-    shown = lines[start : start + MOST]
+    shown = [visible(line) for line in lines[start : start + MOST]]
     texts = _highlighted(shown)
     numbered = (Line(start + i + 1, Markup(text), start + i + 1 in marked) for i, text in enumerate(texts))
     return Listing(tuple(numbered), len(lines) - len(shown))

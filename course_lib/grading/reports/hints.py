@@ -7,6 +7,7 @@ reader these are one finding.
 import re
 
 from course_lib.grading.record import Outcome, TaskGrade
+from course_lib.grading.reports.text import LONGEST
 
 NUMBERS = r"(?:\d+ of \d+ numbers (?:is|are)|the number is) (?:wrong: got|NaN or infinite)"
 UNEXPLAINED = "wrong numbers that no known misconception explains"
@@ -23,12 +24,13 @@ def kind(outcome: Outcome) -> str:
     >>> kind(Outcome("", False, "the shape is (3, 1), expected (3,)"))
     'the shape is (#, #), expected (#,)'
     """
-    if re.search(NUMBERS, outcome.hint):
+    hint = outcome.hint[:LONGEST]
+    if re.search(NUMBERS, hint):
         return UNEXPLAINED
-    name = re.match(r"\w+(?=: )", outcome.hint)
+    name = re.match(r"\w+(?=: )", hint)
     if outcome.place and name:
         return f"{name[0]} {outcome.place.cell} {outcome.place.line}"
-    return re.sub(r"-?\d+(?:\.\d+)?(?:e-?\d+)?", "#", outcome.hint)
+    return re.sub(r"-?\d+(?:\.\d+)?(?:e-?\d+)?", "#", hint)
 
 
 def unwritten(task: TaskGrade) -> bool:

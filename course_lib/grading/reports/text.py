@@ -35,7 +35,7 @@ def plain(heading: str) -> str:
 
 
 def code_lines(code: str) -> list[str]:
-    """The lines of a cell, counted as Python counts them.
+    """The lines of a cell as they are, counted as Python counts them.
 
     Examples
     --------
@@ -45,7 +45,7 @@ def code_lines(code: str) -> list[str]:
     lines = re.split(r"\r\n|\r|\n", code.expandtabs(4))
     while len(lines) > 1 and not lines[-1].strip():
         lines.pop()
-    return [visible(line) for line in lines]
+    return lines
 
 
 def _drawn(character: str) -> str:
