@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 LARGEST = 20_000_000  # bytes; outputs with many pictures stay below this
-LONGEST = 200_000  # characters of one cell; longer ones are not looked into
-MOST_CODE = 2_000_000  # characters of all other code cells
+LONGEST = 100_000  # characters of one cell; longer ones are not looked into
+MOST_CODE = 500_000  # characters of all other code cells
 MOST_CELLS = 5_000
 
 
@@ -58,11 +58,12 @@ def cells(path: Path) -> list[Found]:
         notebook = json.loads(data)
     except (ValueError, RecursionError, MemoryError) as error:
         raise Unreadable(f"{shown(path.name)} is not a notebook: it cannot be read as JSON") from error
-    found = [_found(number, cell) for number, cell in enumerate(_listed(notebook, shown(path.name)), start=1)]
-    if not found:
+    listed = _listed(notebook, shown(path.name))
+    if not listed:
         raise Unreadable(f"{shown(path.name)} is empty: it has no cells")
-    if len(found) > MOST_CELLS:
-        raise Unreadable(f"{shown(path.name)} has {len(found):,} cells; more than {MOST_CELLS:,} are not read")
+    if len(listed) > MOST_CELLS:
+        raise Unreadable(f"{shown(path.name)} has {len(listed):,} cells; more than {MOST_CELLS:,} are not read")
+    found = [_found(number, cell) for number, cell in enumerate(listed, start=1)]
     if sum(len(cell.source) for cell in found if cell.code and len(cell.source) <= LONGEST) > MOST_CODE:
         raise Unreadable(f"{shown(path.name)} has more than {MOST_CODE:,} characters of code; they are not read")
     return found

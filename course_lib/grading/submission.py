@@ -182,7 +182,8 @@ def _notes(found: list[Found], seen: list[Seen], mine: list[Seen], exercise: Mas
     for task in exercise.tasks:
         numbers = [cell.number for cell in mine if task in cell.tasks]
         if len(numbers) > 1:
-            yield f"{task} stands in the cells {', '.join(map(str, numbers))}; what is defined last counts"
+            told = ", ".join(map(str, numbers[:9])) + ", …" * (len(numbers) > 9)
+            yield f"{task} stands in the cells {told}; what is defined last counts"
         if lost := [cell.number for cell in found if cell.task == task and not cell.code]:
             yield f"cell {lost[0]} belongs to {task} but is not a code cell"
     for cell in seen:

@@ -5,7 +5,16 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from course_lib.grading.release import refuse_leaks, solution, stub, student_edition
+from course_lib.grading.release import (
+    BEGIN,
+    END,
+    hidden_lines,
+    refuse_leaks,
+    solution,
+    solution_lines,
+    stub,
+    student_edition,
+)
 
 MASTER = '''\
 # %% tags=["bootstrap"]
@@ -105,3 +114,31 @@ def test_a_leak_is_found_whatever_its_spaces_and_quotes():
     with pytest.raises(ValueError, match="would be given"):
         refuse_leaks(notebook, ['    x = f("a long name")'], "a solution")
     refuse_leaks(notebook, ["x = f(b, a long name)", "x ="], "a solution")
+
+
+def test_a_leak_is_found_in_escaped_text_names_and_metadata():
+    line = r'    print("a\tb", r"\d\n")'
+    places = [
+        nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(line)]),
+        nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("", metadata={"x": [{line.strip(): 1}]})]),
+        f"1. Write {line}",
+    ]
+    for place in places:
+        with pytest.raises(ValueError, match="would be given"):
+            refuse_leaks(place, [line], "a solution")
+
+
+def test_lines_that_give_away(tmp_path):
+    source = tmp_path / "solutions" / "09_double.py"
+    for name in ("test_double.py", "test_double_more.py", "test_other.py"):
+        path = tmp_path / "tests" / "hidden" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"import math\n\ndef test():\n    short = 1\n    found = '{name} in a longer line'\n")
+    assert hidden_lines(source, tmp_path / "tests") == [
+        "found = 'test_double.py in a longer line'",
+        "found = 'test_double_more.py in a longer line'",
+    ]
+    master = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(f"a = 1\n{BEGIN}\nb = {n}\n{END}") for n in (2, 3)]
+    )
+    assert solution_lines(master) == ["b = 2", "b = 3"]

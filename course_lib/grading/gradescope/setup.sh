@@ -18,6 +18,10 @@ for version in 3.13 3.12 3.11 3; do
         break
     fi
 done
+if [ ! -x "$base/venv/bin/python" ]; then
+    echo "the course needs Python 3.11 or newer with venv: choose a newer base image" >&2
+    exit 1
+fi
 
 "$base/venv/bin/python" -m pip install --quiet torch torchvision --index-url https://download.pytorch.org/whl/cpu
 "$base/venv/bin/python" -m pip install --quiet jupytext nbformat "$base"/source/course_lib-*.whl
