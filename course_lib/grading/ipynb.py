@@ -16,6 +16,7 @@ LARGEST = 20_000_000  # bytes; outputs with many pictures stay below this
 LONGEST = 100_000  # characters of one cell; longer ones are not looked into
 MOST_CODE = 500_000  # characters of all other code cells
 MOST_CELLS = 5_000
+KINDS = {b"PK": "it is a zip, to be unpacked first", b"%PDF": "it is a PDF", b"<": "it is a web page"}
 
 
 class Unreadable(ValueError):  # noqa: N818  (read by instructors)
@@ -57,7 +58,10 @@ def cells(path: Path) -> list[Found]:
     try:
         notebook = json.loads(data)
     except (ValueError, RecursionError, MemoryError) as error:
-        raise Unreadable(f"{shown(path.name)} is not a notebook: it cannot be read as JSON") from error
+        kind = next(
+            (kind for start, kind in KINDS.items() if data.lstrip().startswith(start)), "it cannot be read as JSON"
+        )
+        raise Unreadable(f"{shown(path.name)} is not a notebook: {kind}") from error
     listed = _listed(notebook, shown(path.name))
     if not listed:
         raise Unreadable(f"{shown(path.name)} is empty: it has no cells")
