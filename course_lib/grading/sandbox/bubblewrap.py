@@ -62,9 +62,11 @@ def _outermost(paths: list[str]) -> list[str]:
 
 
 def _seen(path: str) -> list[str]:
+    above = reversed(Path(path).parents[:-1])
+    words = [word for folder in above for word in ("--dir", str(folder))]  # else they are closed to all but root
     if os.path.islink(path):  # /lib -> usr/lib, a venv's lib64 -> lib
-        return ["--symlink", os.readlink(path), path]
-    return ["--ro-bind", path, path]
+        return [*words, "--symlink", os.readlink(path), path]
+    return [*words, "--ro-bind", path, path]
 
 
 @functools.cache

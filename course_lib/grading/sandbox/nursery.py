@@ -93,6 +93,7 @@ class Nursery:
 
     def _start(self, connection: int) -> str:
         """Fork; an empty answer as soon as the child has confined itself."""
+        self._finish()
         self.broken = ""
         os.makedirs(self.plan.folder)
         os.chmod(self.plan.folder, 0o777 if self.plan.uid else 0o700)
