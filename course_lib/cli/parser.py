@@ -44,12 +44,13 @@ def parser() -> Parser:
     commands = top.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
     _for_readers(commands)
     _for_experiments(commands)
+    _for_instructors(commands)
     _for_maintainers(commands)
     return top
 
 
 def _for_readers(commands) -> None:
-    from course_lib.cli import doctor, notebooks
+    from course_lib.cli import doctor, grading, notebooks
 
     lab = _command(commands, "lab", notebooks.lab, "open JupyterLab at the first notebook")
     lab.add_argument("--no-browser", action="store_true", help="print the address instead")
@@ -59,6 +60,9 @@ def _for_readers(commands) -> None:
     run.add_argument("name", help="03_diffusion")
     run.add_argument("--profile", choices=PROFILES, help="the budget; default: laptop on a CPU, else gpu")
     run.add_argument("--out", type=Path, default=Path("runs"), help="the page's folder (runs)")
+
+    check = _command(commands, "check", grading.check, "run the public checks of an exercise that you have solved")
+    check.add_argument("notebook", type=Path, help="exercises/03_diffusion.ipynb")
 
     _command(commands, "doctor", doctor.doctor, "say what this machine can do and whether all is in place")
 
@@ -84,6 +88,33 @@ def _for_experiments(commands) -> None:
     log = _command(commands, "log", experiments.log, "run one of the logged experiments anew, all seeds")
     log.add_argument("name", help="mixture_games")
     log.add_argument("--out", type=Path, help="NAME.json")
+
+
+def _for_instructors(commands) -> None:
+    from course_lib.cli import grading
+
+    release = _command(
+        commands, "release", grading.release, "write the zips to hand out, refusing what gives answers away"
+    )
+    release.add_argument("name", nargs="?", help="03_diffusion; default: all")
+    release.add_argument("--out", type=Path, default=Path("release"), help="the zips' folder (release)")
+
+    grade = _command(commands, "grade", grading.grade, "grade notebooks that were handed in, in a sandbox")
+    grade.add_argument("submissions", type=Path, help="a folder, or one notebook")
+    grade.add_argument("--out", type=Path, default=Path("graded"), help="the folder of tables and pages (graded)")
+    grade.add_argument("--jobs", type=_natural, default=1, help="how many at a time (1)")
+    grade.add_argument("--require", choices=("bwrap", "landlock", "plain"), help="refuse to grade in a weaker sandbox")
+    grade.add_argument("--key", help="the exercise, diffusion; default: each notebook is looked at")
+    grade.add_argument("--tests", type=Path, help="the folder with checks/ and hidden/, beside solutions/")
+    grade.add_argument("--limit", type=float, default=10.0, help="seconds that a test may take (10)")
+    grade.add_argument("--gradescope", type=Path, help="also write results.json for Gradescope, of one notebook")
+    grade.add_argument("--nbgrader", type=Path, help="also write the points into nbgrader's gradebook.db")
+
+
+def _natural(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"a whole number from 1 upwards, got {text!r}")
+    return int(text)
 
 
 def _for_maintainers(commands) -> None:

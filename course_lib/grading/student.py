@@ -22,7 +22,7 @@ class Student:
     """
 
     def __init__(self, namespace: MutableMapping[str, object]) -> None:
-        self.__dict__ |= {"_namespace": namespace, "_given": [], "_replaced": {}}
+        self.__dict__.update(_namespace=namespace, _given=[], _replaced={})
 
     def __getattr__(self, name: str) -> object:
         if name.startswith("_"):

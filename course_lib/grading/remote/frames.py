@@ -24,15 +24,15 @@ class LinkError(Exception):
     """The conversation is over."""
 
 
-class Closed(LinkError):
+class ClosedError(LinkError):
     """The other side is gone."""
 
 
-class Overrun(LinkError):
+class OverrunError(LinkError):
     """The deadline has passed."""
 
 
-class Malformed(LinkError):
+class MalformedError(LinkError):
     """No honest program sends this."""
 
 
@@ -74,12 +74,12 @@ class Link:
         Raises
         ------
         LinkError
-            `Closed`, `Overrun`, or `Malformed` if the frame is larger than the other side accepts.
+            `ClosedError`, `OverrunError`, or `MalformedError` if the frame is larger than the other side accepts.
         """
         lengths = [len(buffer) for buffer in frame.buffers]
         header = json.dumps({"kind": frame.kind, "lengths": lengths, **frame.body}).encode()
         if len(header) > MAX_HEADER or sum(lengths) > MAX_BUFFERS:
-            raise Malformed(f"too much at once: {len(header) + sum(lengths)} bytes")
+            raise MalformedError(f"too much at once: {len(header) + sum(lengths)} bytes")
         self._guarded(self.end.sendall, b"".join([LENGTHS.pack(len(header), sum(lengths)), header, *frame.buffers]))
 
     def receive(self) -> Frame:
@@ -92,7 +92,7 @@ class Link:
         head, body = LENGTHS.unpack(self._read(LENGTHS.size))
         self.frames, self.received = self.frames + 1, self.received + head + body
         if head > MAX_HEADER or body > MAX_BUFFERS or self.received > MAX_RECEIVED or self.frames > MAX_FRAMES:
-            raise Malformed(f"too much: {head + body} bytes in frame {self.frames}")
+            raise MalformedError(f"too much: {head + body} bytes in frame {self.frames}")
         return parsed(bytes(self._read(head)), bytes(self._read(body)))
 
     def close(self) -> None:
@@ -104,21 +104,21 @@ class Link:
         while len(data) < size:  # grows with what arrives: a header that promises much reserves nothing
             part = self._guarded(self.end.recv, min(size - len(data), 1 << 20))
             if not part:
-                raise Closed("the other side has hung up")
+                raise ClosedError("the other side has hung up")
             data += part
         return data
 
     def _guarded(self, action, argument):
         left = self.deadline - time.monotonic()
         if left <= 0:
-            raise Overrun("the time is up")
+            raise OverrunError("the time is up")
         self.end.settimeout(None if left == float("inf") else left)
         try:
             return action(argument)
         except TimeoutError:
-            raise Overrun("the time is up") from None
+            raise OverrunError("the time is up") from None
         except OSError as error:
-            raise Closed(str(error)) from None
+            raise ClosedError(str(error)) from None
 
 
 def parsed(header: bytes, buffers: bytes) -> Frame:
@@ -126,7 +126,7 @@ def parsed(header: bytes, buffers: bytes) -> Frame:
 
     Raises
     ------
-    Malformed
+    MalformedError
     """
     try:
         body = json.loads(header)
@@ -136,7 +136,7 @@ def parsed(header: bytes, buffers: bytes) -> Frame:
         if sum(lengths) != len(buffers):
             raise ValueError("the lengths do not add up")
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise Malformed(f"{type(error).__name__}: {error}") from None
+        raise MalformedError(f"{type(error).__name__}: {error}") from None
     ends = [0]
     for length in lengths:
         ends.append(ends[-1] + length)

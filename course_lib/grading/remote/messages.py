@@ -12,13 +12,15 @@ follows a draw, so that a student who draws gets the same numbers as in a proces
 """
 
 from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
-from course_lib.grading.remote.frames import Frame
+from course_lib.grading.remote.frames import Frame, MalformedError
 from course_lib.grading.remote.mirrors import DTYPES, copied, made, raw
-from course_lib.grading.remote.values import contents, decode, encode, refill
+from course_lib.grading.remote.values import contents, refill
 
 
 class Outgoing:
@@ -182,4 +184,30 @@ def refill_all(changed: list, incoming: Incoming) -> None:
         refill(incoming.known[place], node, incoming)
 
 
-__all__ = ["Incoming", "Outgoing", "decode", "encode", "held_now", "refill_all", "refilled"]
+def bare(tensors: Iterable[Tensor]) -> list:
+    """What is said of tensors that go as numbers only, not as mirrors."""
+    return [[str(tensor.dtype).removeprefix("torch."), list(tensor.shape)] for tensor in tensors]
+
+
+def tensors_of(frame: Frame) -> list[Tensor]:
+    """Tensors that came as numbers only."""
+    said = frame.body["shapes"]
+    if len(said) != len(frame.buffers):
+        raise ValueError("not one buffer a tensor")
+    return [made(data, DTYPES[dtype], tuple(shape)) for (dtype, shape), data in zip(said, frame.buffers)]
+
+
+def natural(number: object) -> int:
+    """The number; ValueError if it is none from 0 upwards."""
+    if type(number) is not int or number < 0:
+        raise ValueError(f"no number of anything: {number!r}")
+    return number
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """What cannot be read ends the conversation, whatever is wrong with it."""
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        raise MalformedError(f"{type(error).__name__}: {error}") from error

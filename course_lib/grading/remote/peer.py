@@ -5,18 +5,17 @@ that, and so on. Each side waits for the answer to its own question, so what com
 question from within, and one thread is enough.
 """
 
-from collections.abc import Callable, Iterator, MutableMapping
-from contextlib import contextmanager
+from collections.abc import Iterator, MutableMapping
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from course_lib.grading.remote import gradients
+from course_lib.grading.remote.answers import answer
 from course_lib.grading.remote.failures import rebuilt, told
-from course_lib.grading.remote.frames import Frame, Link, LinkError, Malformed
+from course_lib.grading.remote.frames import Frame, Link, LinkError, MalformedError
 from course_lib.grading.remote.gradients import Exchange, Tape
-from course_lib.grading.remote.messages import Incoming, Outgoing, held_now, refill_all, refilled
-from course_lib.grading.remote.mirrors import DTYPES, Mirrors, made, raw
+from course_lib.grading.remote.messages import Incoming, Outgoing, bare, natural, reading, refill_all, tensors_of
+from course_lib.grading.remote.mirrors import Mirrors, made, raw
 from course_lib.grading.remote.values import decode, encode
 
 DEEPEST = 30  # questions within questions
@@ -36,7 +35,8 @@ class Peer:
     """
 
     def __init__(self, link: Link, namespace: MutableMapping | None = None, cells: set[str] = frozenset()) -> None:
-        self.link, self.namespace, self.cells = link, namespace, cells
+        self.link, self.cells = link, cells
+        self.namespace = {} if namespace is None else namespace
         self.mirrors = Mirrors()
         self.random: bytes | None = None
         self._objects: list[object] = []
@@ -45,8 +45,6 @@ class Peer:
         self._tapes: list[Tape] = []
         self._errors: list[BaseException] = []
         self._depth = 0
-
-    # What we ask
 
     def call(self, far: int, args: tuple, kwargs: dict, inputs: tuple[Tensor, ...], training: bool | None = None):
         """Call the other side's function; its value, differentiable as if it had been computed here."""
@@ -74,10 +72,12 @@ class Peer:
 
     def derivative(self, kind: str, tape: int, given: list[int], vectors: tuple[Tensor, ...]):
         """(results, of which inputs or outputs they are, the number of their tape)."""
-        answer = self.ask(Frame(kind, {"tape": tape, "given": given, **_bare(vectors)}, [raw(v) for v in vectors]))
-        with _reading():
+        answer = self.ask(
+            Frame(kind, {"tape": tape, "given": given, "shapes": bare(vectors)}, [raw(v) for v in vectors])
+        )
+        with reading():
             filled, number = list(map(int, answer.body["filled"])), int(answer.body["tape"])
-            return _tensors(answer), filled, number
+            return tensors_of(answer), filled, number
 
     def _exchanged(self, question: "Question") -> object:
         out = question.out
@@ -87,7 +87,7 @@ class Peer:
             results, _ = question.send(tuple(out.tensors))
         if question.answer.kind == "end":
             raise StopIteration
-        with _reading():
+        with reading():
             incoming = question.incoming
             for place, result in zip(incoming.fresh, results):
                 incoming.tensors[place] = result
@@ -104,8 +104,6 @@ class Peer:
             self.serve(answer)
         return answer
 
-    # What we answer
-
     def serve(self, question: Frame) -> None:
         """Answer one question of the other side.
 
@@ -113,77 +111,18 @@ class Peer:
         ------
         LinkError
         """
-        handlers = {"call": self._call, "next": self._next, "get": self._get, "set": self._set}
-        handlers |= {"vjp": self._derive, "jvp": self._derive}
-        if question.kind not in handlers or self._depth > DEEPEST:
-            raise Malformed(f"a question of the kind {question.kind!r}, {self._depth} deep")
+        if self._depth > DEEPEST:
+            raise MalformedError(f"questions {self._depth} deep")
         self._depth += 1
         try:
-            with torch.enable_grad():
-                answer = handlers[question.kind](question)
+            reply = answer(self, question)
         except LinkError:
             raise
         except (Exception, SystemExit) as error:
-            answer = Frame("failed", self._told(error))
+            reply = Frame("failed", self._told(error))
         finally:
             self._depth -= 1
-        self.link.send(answer)
-
-    def _call(self, question: Frame) -> Frame:
-        with _reading():
-            incoming = Incoming(self, question)
-            function, (args, kwargs) = self.ours(question.body["number"]), question.body["tree"]
-            args = decode(args, incoming)
-            kwargs = {str(name): decode(value, incoming) for name, value in kwargs}
-        if isinstance(function, nn.Module) and function.training is not question.body["training"]:
-            function.train(bool(question.body["training"]))
-        return self._answered(incoming, lambda: function(*args, **kwargs))
-
-    def _next(self, question: Frame) -> Frame:
-        with _reading():
-            incoming, iterator = Incoming(self, question), self.ours(question.body["number"])
-        return self._answered(incoming, lambda: next(iterator))
-
-    def _get(self, question: Frame) -> Frame:
-        with _reading():
-            incoming, name = Incoming(self, question), question.body["name"]
-        if self.namespace is None or name not in self.namespace:
-            raise KeyError(name)
-        return self._answered(incoming, lambda: self.namespace[name])
-
-    def _set(self, question: Frame) -> Frame:
-        with _reading():
-            incoming = Incoming(self, question)
-            name, value = question.body["name"], decode(question.body["tree"], incoming)
-        if self.namespace is None:
-            raise KeyError(name)
-        return self._answered(incoming, lambda: self.namespace.update({name: value}))
-
-    def _answered(self, incoming: Incoming, compute: Callable[[], object]) -> Frame:
-        before = held_now(incoming.containers)
-        out = Outgoing(self, incoming.containers)
-        try:
-            value, kind = encode(compute(), out), "value"
-        except StopIteration:
-            value, kind = None, "end"
-        changed = refilled(incoming.containers, before, out)
-        self._tapes.append(Tape(*(list(map(_moving, side)) for side in (incoming.tensors, self._computed(out)))))
-        return out.frame(kind, {"value": value, "refilled": changed, "tape": len(self._tapes) - 1})
-
-    def _computed(self, out: Outgoing) -> list:
-        """The tensors of an answer that the other side does not have yet, but for leaves that want gradients."""
-        new = [t for t in out.tensors if self.mirrors.key(t) is None and isinstance(t, Tensor)]
-        return [t for t in new if not (t.is_leaf and t.requires_grad)]
-
-    def _derive(self, question: Frame) -> Frame:
-        with _reading():
-            tape, given = self._tapes[_natural(question.body["tape"])], list(map(_natural, question.body["given"]))
-            vectors = [vector.requires_grad_() for vector in _tensors(question)]
-        found, new = getattr(gradients, question.kind)(tape, given, vectors)
-        self._tapes.append(new._replace(outputs=(there := [tensor for tensor in found if tensor is not None])))
-        filled = [place for place, tensor in enumerate(found) if tensor is not None]
-        body = {"filled": filled, "tape": len(self._tapes) - 1, **_bare(there)}
-        return Frame("derived", body, [raw(tensor) for tensor in there])
+        self.link.send(reply)
 
     # Errors
 
@@ -194,11 +133,11 @@ class Peer:
         return {"mine": len(self._errors) - 1} | told(error, self.cells)
 
     def _failure(self, answer: Frame) -> BaseException:
-        with _reading():
+        with reading():
             if "yours" in answer.body:
-                return self._errors[_natural(answer.body["yours"])]
+                return self._errors[natural(answer.body["yours"])]
             error = rebuilt(answer.body)
-            error.peer, error.number = self, _natural(answer.body["mine"])
+            error.peer, error.number = self, natural(answer.body["mine"])
             return error
 
     # Things by number
@@ -212,13 +151,22 @@ class Peer:
 
     def ours(self, number: int) -> object:
         """What has this number; IndexError, TypeError or ValueError if nothing has."""
-        return self._objects[_natural(number)]
+        return self._objects[natural(number)]
 
     def proxy(self, far: int, kind: type, *arguments) -> object:
         """What stands here for the other side's number; the same object each time."""
-        if _natural(far) not in self._proxies:
+        if natural(far) not in self._proxies:
             self._proxies[far] = kind(self, far, *arguments)
         return self._proxies[far]
+
+    def keep_tape(self, tape: Tape) -> int:
+        """Number the tape of what was computed here."""
+        self._tapes.append(tape)
+        return len(self._tapes) - 1
+
+    def tape(self, number: int) -> Tape:
+        """The tape of this number; IndexError or ValueError if there is none."""
+        return self._tapes[natural(number)]
 
     # Random numbers
 
@@ -259,7 +207,7 @@ class Question:
     def send(self, tensors: tuple) -> tuple[list[Tensor], int]:
         tensors = tuple(self._past.get(place, tensor) for place, tensor in enumerate(tensors))
         self.answer = self.peer.ask(self.out.frame(self.kind, self.body, tensors))
-        with _reading():
+        with reading():
             self.incoming = Incoming(self.peer, self.answer, self.out)
             self.differentiable = self.incoming.differentiable
             return [self.incoming.tensors[place] for place in self.incoming.fresh], int(self.answer.body["tape"])
@@ -284,33 +232,3 @@ class FarNamespace(MutableMapping):
         raise TypeError("names are not listed from afar")
 
     __len__ = __iter__
-
-
-@contextmanager
-def _reading() -> Iterator[None]:
-    """What cannot be read ends the conversation, whatever is wrong with it."""
-    try:
-        yield
-    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
-        raise Malformed(f"{type(error).__name__}: {error}") from error
-
-
-def _natural(number: object) -> int:
-    if type(number) is not int or number < 0:
-        raise ValueError(f"no number of anything: {number!r}")
-    return number
-
-
-def _moving(tensor: object) -> Tensor | None:
-    return tensor if isinstance(tensor, Tensor) and tensor.requires_grad else None
-
-
-def _bare(tensors) -> dict:
-    return {"shapes": [[str(t.dtype).removeprefix("torch."), list(t.shape)] for t in tensors]}
-
-
-def _tensors(frame: Frame) -> list[Tensor]:
-    said = frame.body["shapes"]
-    if len(said) != len(frame.buffers):
-        raise ValueError("not one buffer a tensor")
-    return [made(data, DTYPES[dtype], tuple(shape)) for (dtype, shape), data in zip(said, frame.buffers)]

@@ -4,13 +4,12 @@ The child has its own socket and may crash, hang or leave: the next test finds e
 """
 
 import builtins
-import contextlib
 import linecache
 import os
 import socket
 
 from course_lib.grading.remote.failures import CELL, told
-from course_lib.grading.remote.frames import Frame, Link, LinkError
+from course_lib.grading.remote.frames import Frame, Link
 from course_lib.grading.remote.peer import Peer
 
 
@@ -22,7 +21,8 @@ def main(end: socket.socket) -> None:
     cells = link.receive().body["cells"]
     link.send(Frame("ran", {"failures": _run(cells, namespace, link)}))
     while (test := _next_test(end)) is not None:
-        _fork(test, namespace, {name for name, _ in cells})
+        _fork(end, test, namespace, {name for name, _ in cells})
+        end.send(b".")  # its fork is gone
 
 
 def _silence() -> None:
@@ -53,12 +53,14 @@ def _next_test(end: socket.socket) -> socket.socket | None:
     return socket.socket(fileno=files[0]) if word and files else None
 
 
-def _fork(test: socket.socket, namespace: dict, cells: set[str]) -> None:
+def _fork(end: socket.socket, test: socket.socket, namespace: dict, cells: set[str]) -> None:
     child = os.fork()
     if child == 0:
-        with contextlib.suppress(LinkError):
+        try:
+            end.close()
             _serve(Peer(Link(test), namespace, cells))
-        os._exit(0)
+        finally:
+            os._exit(0)
     test.close()
     os.waitpid(child, 0)
 
