@@ -134,7 +134,9 @@ def rise():
             "group": lambda: os.setgroups([0]),
             "user namespace": lambda: checked(_libc.unshare(NEW_USER)),
             "namespace": lambda: checked(_libc.unshare(NEW_NAMESPACE)),
-            "clone": lambda: checked(_libc.syscall(56 if os.uname().machine == "x86_64" else 220, NEW_USER, 0, 0, 0, 0)),
+            "clone": lambda: checked(
+                _libc.syscall(56 if os.uname().machine == "x86_64" else 220, NEW_USER, 0, 0, 0, 0)
+            ),
             "mount": lambda: checked(_libc.mount(b"none", b"/", b"tmpfs", 0, 0)),
             "chroot": lambda: os.chroot("/"),
             "memfd": lambda: os.memfd_create("hoard"),
@@ -151,7 +153,7 @@ def leave():
     """Files for the next submission, in all places that come to mind."""
     places = [".", os.environ["HOME"], "..", "/tmp", "/var/tmp", "/dev/shm", "/", "/run/lock"]
     names = {place: os.path.join(place, "left-behind") for place in places}
-    done = tried({place: lambda name=name: open(name, "w").write("x") for place, name in names.items()})
+    done = tried({place: lambda name=name: open(name, "w").write("x") for place, name in names.items()})  # noqa: SIM115
     return [place for place in done if os.path.exists(names[place])]
 
 
@@ -174,7 +176,7 @@ def fill(deleted):
     written, kept = 0, []
     with contextlib.suppress(OSError):
         for number in range(10_000):
-            kept.append(open(f"full-{number}", "wb", buffering=0))
+            kept.append(open(f"full-{number}", "wb", buffering=0))  # noqa: SIM115
             if deleted:
                 os.unlink(f"full-{number}")
             for _ in range(8):

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import socket
+import sys
 import time
 from pathlib import Path
 
@@ -17,14 +18,21 @@ from course_lib.grading.sandbox.host import Nursery
 from course_lib.grading.sandbox.limits import MIB, Limits, protect
 from course_lib.grading.sandbox.tiers import Tier
 
-pytestmark = pytest.mark.skipif(os.uname().sysname != "Linux", reason="the sandbox's guarantees hold on Linux")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox's guarantees hold on Linux")
 
 LIMITS = Limits(
-    memory=512 * MIB, total_memory=768 * MIB, cpu=60, file=8 * MIB, disk=32 * MIB, files=500, processes=20, open_files=64
+    memory=512 * MIB,
+    total_memory=768 * MIB,
+    cpu=60,
+    file=8 * MIB,
+    disk=32 * MIB,
+    files=500,
+    processes=20,
+    open_files=64,
 )
 SECRET = "the seed"
 PATIENCE = 20  # seconds for an answer
-PR_SET_DUMPABLE = 4
+PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 4, 36
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -34,6 +42,7 @@ def guarded():
     protect()
     yield
     ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 1)
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 0)
     del os.environ["GRADE_SEED"]
 
 
@@ -238,8 +247,12 @@ def test_torch_works(attack):
 
 def test_a_killed_nursery_is_replaced(nursery, attack):
     """Something outside, the kernel short of memory say, took it."""
+    nursery.finish()
+    before = len(descendants.of(os.getpid()))
     attack("daemon")
     nursery._process.send_signal(signal.SIGKILL)
     nursery._process.wait()
     assert "the sandbox" in nursery.finish()
     assert attack("environment")
+    assert nursery.finish() is None
+    assert len(descendants.of(os.getpid())) == before

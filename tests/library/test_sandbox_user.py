@@ -30,7 +30,9 @@ def as_user(command: list[str]) -> list[str]:
     needed = [*visible.paths(), str(ROOT)]
     view = ["bwrap", "--dev-bind", "/", "/"]
     for folder in closed_folders(needed):
-        inside = [path for path in needed if os.path.realpath(path).startswith(folder + "/") and path.startswith(folder)]
+        inside = [
+            path for path in needed if os.path.realpath(path).startswith(folder + "/") and path.startswith(folder)
+        ]
         view += ["--tmpfs", folder]
         parents = {str(parent) for path in inside for parent in Path(path).parents if str(parent).startswith(folder)}
         for parent in sorted(parents, key=len):
@@ -59,7 +61,15 @@ def test_an_ordinary_user_has_the_same_guarantees(tmp_path_factory):
     folder = tmp_path_factory.mktemp("user")
     for path in [folder, *folder.parents[:2]]:
         path.chmod(0o777)
-    tests = ["-m", "pytest", "-q", "-p", "no:cacheprovider", f"--basetemp={folder}/temp", "tests/library/test_sandbox.py"]
+    tests = [
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        f"--basetemp={folder}/temp",
+        "tests/library/test_sandbox.py",
+    ]
     environment = os.environ | {"HOME": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
     run = subprocess.run(
         as_user([sys.executable, *tests]), cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300

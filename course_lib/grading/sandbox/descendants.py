@@ -80,6 +80,31 @@ def kill_all(root: int, spare: int | None = None, seconds: float = 10.0) -> bool
     return True
 
 
+def kill_adopted(seconds: float = 10.0) -> None:
+    """Kill what a dead nursery has left to this process, of which every one runs under a filter of system calls.
+
+    Nobody gets rid of that mark. Kernels before 5.9 do not show it: there nothing is found.
+    """
+    own, end = _filters(os.getpid()), time.monotonic() + seconds
+    while time.monotonic() < end:
+        mine = (process for process in processes() if process.parent == os.getpid())
+        adopted = [process.pid for process in mine if _filters(process.pid) > own]
+        for pid in adopted:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, 0)
+        if not adopted:
+            return
+
+
+def _filters(pid: int) -> int:
+    """How many filters of system calls a process runs under."""
+    with contextlib.suppress(OSError, StopIteration), open(f"/proc/{pid}/status", "rb") as file:
+        return int(next(line for line in file if line.startswith(b"Seccomp_filters:")).split()[1])
+    return 0
+
+
 def reap() -> list[int]:
     """Take leave of all own children that have ended; their numbers."""
     ended = []

@@ -20,7 +20,7 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
-from course_lib.grading.sandbox import bubblewrap, limits, nursery, room, visible
+from course_lib.grading.sandbox import bubblewrap, descendants, limits, nursery, room, visible
 from course_lib.grading.sandbox.confine import Plan
 from course_lib.grading.sandbox.limits import Limits
 from course_lib.grading.sandbox.tiers import Tier
@@ -33,6 +33,7 @@ _BOOT = (
 )
 _TO_PREPARE, _TO_ANSWER = 180.0, 30.0  # seconds; importing torch from a cold disk takes a while
 _MOST_STARTS = 10  # of the nursery itself, which nothing in a sandbox should be able to end
+USUAL = Limits()
 _users = itertools.count()
 
 
@@ -58,7 +59,7 @@ class Nursery:
     def __init__(
         self,
         tier: Tier,
-        limits: Limits = Limits(),
+        limits: Limits = USUAL,
         program: str = WORKER,
         *,
         preload: tuple[str, ...] = PRELOAD,
@@ -106,12 +107,16 @@ class Nursery:
         Returns
         -------
         str or None
-            Which limit it broke: "memory", "disk" or "processes".
+            Which limit it broke, "memory", "disk" or "processes", or a sentence on what happened to the
+            sandbox itself, which the next `start` replaces.
         """
         try:
-            return self._ask(nursery.FINISH) or None
+            broken = self._ask(nursery.FINISH)
         except SandboxError as error:
             return str(error)
+        if broken == nursery.STUCK:
+            self._end()
+        return broken or None
 
     def close(self) -> None:
         """End the nursery and all below it."""
@@ -125,6 +130,7 @@ class Nursery:
                 self._process.kill()
                 self._process.wait()
             self._process = None
+            descendants.kill_adopted()  # where the nursery was killed, what it forked is ours now
         if self._room is not None:
             room.empty(self._room)
             shutil.rmtree(self._room, ignore_errors=True)

@@ -30,7 +30,7 @@ from course_lib.grading.sandbox.tiers import Tier
 
 WATCH = 0.1  # seconds between two looks at what a submission uses
 START, HALT, FINISH = b"S", b"H", b"F"
-READY = "ready"
+READY, STUCK = "ready", "some processes do not die"
 _MOST_SOCKETS = 1
 
 
@@ -83,7 +83,7 @@ class Nursery:
             if letter == START:
                 self._answer(self._start(sockets[0]))
             elif letter == HALT:
-                self._answer("" if self._kill(self.child) else "some processes do not die")
+                self._answer("" if self._kill(self.child) else STUCK)
             elif letter == FINISH:
                 self._answer(self._finish())
 
@@ -149,12 +149,12 @@ class Nursery:
         if self.plan.tier == Tier.PLAIN:
             return False  # it cannot write
         if self.plan.tier == Tier.BWRAP:  # a file system of its own knows at once
-            system = os.statvfs(self.plan.folder)
+            system = os.statvfs(self.plan.room)
             size, count = (system.f_blocks - system.f_bfree) * system.f_frsize, system.f_files - system.f_ffree
             return size >= self.plan.limits.disk or count > self.plan.limits.files
         try:
             size, count = room.used(Path(self.plan.folder), self.plan.limits.files)
-        except room.TooDeep:
+        except room.TooDeepError:
             return True
         device = os.stat(self.plan.room).st_dev
         deleted = {}
@@ -191,4 +191,4 @@ class Nursery:
         dead = self._kill()
         room.empty(Path(self.plan.room))
         self.child = None
-        return self.broken if dead else "some processes do not die"
+        return self.broken if dead else STUCK

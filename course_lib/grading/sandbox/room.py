@@ -8,7 +8,7 @@ _DEEPEST = 100  # folders within folders; whoever needs more wants to break some
 _BLOCK = 512  # bytes, the unit of st_blocks
 
 
-class TooDeep(OSError):
+class TooDeepError(OSError):
     """There are more folders within folders than anybody needs."""
 
 
@@ -17,7 +17,7 @@ def used(folder: Path, most_files: int) -> tuple[int, int]:
 
     Raises
     ------
-    TooDeep
+    TooDeepError
         If folders lie too deep within one another.
     """
     size = count = 0
@@ -34,7 +34,7 @@ def used(folder: Path, most_files: int) -> tuple[int, int]:
         if not below:
             return size, count
         level = below
-    raise TooDeep(f"more than {_DEEPEST} folders within one another")
+    raise TooDeepError(f"more than {_DEEPEST} folders within one another")
 
 
 def _entries(path: str) -> list[os.DirEntry]:

@@ -50,7 +50,7 @@ def available() -> list[Tier]:
 
 
 def choose(require: str | None = None) -> Tier:
-    """The strongest tier, or the one that is required, or a stronger one than that is not taken.
+    """The strongest tier, or exactly the one that is required.
 
     Parameters
     ----------
@@ -78,7 +78,8 @@ def why_not(tier: Tier) -> str:
     """Why this machine does not offer a tier; empty if it does."""
     if sys.platform not in ("linux", "darwin"):
         return (
-            f"grading needs Linux, or macOS for the weakest tier; this is {platform.system()} (use WSL or a container)"
+            f"grading needs Linux, or macOS for the weakest tier, and this is {platform.system()}: "
+            "use a Linux machine, a container or WSL"
         )
     if tier == Tier.PLAIN:
         return ""
