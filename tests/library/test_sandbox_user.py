@@ -55,6 +55,7 @@ def why_not() -> str:
     return "" if trial.returncode == 0 else f"an ordinary user cannot be had here: {trial.stderr[-500:]}"
 
 
+@pytest.mark.slow
 def test_an_ordinary_user_has_the_same_guarantees(tmp_path_factory):
     if reason := why_not():
         pytest.skip(reason)
