@@ -43,6 +43,27 @@ class Tier(StrEnum):
     LANDLOCK = "landlock"
     PLAIN = "plain"
 
+    @property
+    def guarantee(self) -> str:
+        """What it promises, in a sentence for a report."""
+        return _GUARANTEES[self]
+
+
+_GUARANTEES = {
+    Tier.BWRAP: (
+        "Submissions ran in a system of their own (bubblewrap): no network, no files but the interpreter's, "
+        "nothing of this machine or of each other in reach."
+    ),
+    Tier.LANDLOCK: (
+        "Submissions were confined by the kernel (Landlock, seccomp): no network, no files but the interpreter's "
+        "to read, a folder of their own to write."
+    ),
+    Tier.PLAIN: (
+        "Submissions ran as processes with limits: they could write nothing and forge nothing, but read what this "
+        "user may read."
+    ),
+}
+
 
 def available() -> list[Tier]:
     """What this machine offers, strongest first, found by trying."""
@@ -50,27 +71,25 @@ def available() -> list[Tier]:
 
 
 def choose(require: str | None = None) -> Tier:
-    """The strongest tier, or exactly the one that is required.
+    """The strongest tier that the machine offers.
 
     Parameters
     ----------
     require : str, optional
-        "bwrap", "landlock" or "plain"; by default the strongest that there is.
+        "bwrap", "landlock" or "plain": what it must be at least.
 
     Raises
     ------
     ValueError
-        If there is no such tier, or the machine cannot offer it.
+        If there is no such tier, or the machine offers only weaker ones.
     """
-    if require is None:
-        if not (tiers := available()):
-            raise ValueError(f"this machine cannot confine a student's code: {why_not(Tier.PLAIN)}")
-        return tiers[0]
-    if require not in list(Tier):
-        raise ValueError(f"no tier is called {require!r}; there are: {', '.join(Tier)}")
-    if reason := why_not(Tier(require)):
-        raise ValueError(f"this machine cannot offer the tier {require!r}: {reason}")
-    return Tier(require)
+    tiers, offered = list(Tier), available()
+    if require is not None and require not in tiers:
+        raise ValueError(f"no tier is called {require!r}; there are: {', '.join(tiers)}")
+    wished = Tier(require or Tier.PLAIN)
+    if not offered or tiers.index(offered[0]) > tiers.index(wished):
+        raise ValueError(f"this machine cannot offer the tier {str(wished)!r}: {why_not(wished)}")
+    return offered[0]
 
 
 @functools.cache
