@@ -35,10 +35,12 @@ def grade(options) -> int:
     from course_lib.grading.batch import Batch, secret
     from course_lib.grading.handed_in import handed_in
     from course_lib.grading.job import Conditions
-    from course_lib.grading.sandbox import tiers
+    from course_lib.grading.sandbox import limits, tiers
 
+    limits.protect()  # this process knows the seed
     tests = _tests(options.tests)
-    submissions = handed_in(options.submissions)
+    part, parts = options.shard
+    submissions = handed_in(options.submissions)[part - 1 :: parts]
     tier = tiers.choose(options.require)
     conditions = Conditions(tests.parent, tests, str(tier), secret(options.out), options.limit)
     batch = Batch(submissions, conditions, options.out / "grades", options.key)
@@ -50,12 +52,16 @@ def grade(options) -> int:
             print(f"course: interrupted; {bar.n} of {len(submissions)} are graded, "
                   "and the same command goes on there", file=sys.stderr)  # fmt: skip
             return 130
+    if parts > 1:
+        print(f"{len(grades)} graded; the same command without --shard writes the tables and pages of all")
+        return 0
     _report(grades, options, tier)
     return 0
 
 
 def _report(grades: Sequence, options, tier) -> None:
     from course_lib.grading.exercise import heading
+    from course_lib.grading.ipynb import shown
     from course_lib.grading.reports import feedback, gradescope, summary, table
 
     out = options.out
@@ -72,7 +78,7 @@ def _report(grades: Sequence, options, tier) -> None:
 
         nbgrader.export(grades, options.nbgrader)
     for grade in grades:
-        print(f"{grade.points:5} of {grade.possible:<4} {grade.file}{f'   {grade.problem}' if grade.problem else ''}")
+        print(f"{grade.points:5} of {grade.possible:<4} {shown(grade.file)}   {shown(grade.problem)}".rstrip())
     print(f"\n{out / 'index.html'}   {out / 'grades.csv'}")
 
 

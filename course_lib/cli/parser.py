@@ -103,12 +103,21 @@ def _for_instructors(commands) -> None:
     grade.add_argument("submissions", type=Path, help="a folder, or one notebook")
     grade.add_argument("--out", type=Path, default=Path("graded"), help="the folder of tables and pages (graded)")
     grade.add_argument("--jobs", type=_natural, default=1, help="how many at a time (1)")
-    grade.add_argument("--require", choices=("bwrap", "landlock", "plain"), help="refuse to grade in a weaker sandbox")
+    grade.add_argument("--shard", type=_shard, default=(1, 1), metavar="K/N", help="only every N-th from the K-th on")
+    tiers = ("bwrap", "landlock", "plain")
+    grade.add_argument("--require", choices=tiers, default="landlock", help="refuse a weaker sandbox (landlock)")
     grade.add_argument("--key", help="the exercise, diffusion; default: each notebook is looked at")
     grade.add_argument("--tests", type=Path, help="the folder with checks/ and hidden/, beside solutions/")
     grade.add_argument("--limit", type=float, default=10.0, help="seconds that a test may take (10)")
     grade.add_argument("--gradescope", type=Path, help="also write results.json for Gradescope, of one notebook")
     grade.add_argument("--nbgrader", type=Path, help="also write the points into nbgrader's gradebook.db")
+
+
+def _shard(text: str) -> tuple[int, int]:
+    part, _, parts = text.partition("/")
+    if not (part.isdigit() and parts.isdigit() and 1 <= int(part) <= int(parts)):
+        raise argparse.ArgumentTypeError(f"K/N with K from 1 to N, 3/20, got {text!r}")
+    return int(part), int(parts)
 
 
 def _natural(text: str) -> int:

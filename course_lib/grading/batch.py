@@ -1,7 +1,9 @@
 """Grade a folder of submissions: many at a time, interruptible, the same grades each time."""
 
+import contextlib
 import os
 import secrets
+import tempfile
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -134,6 +136,8 @@ def secret(folder: Path) -> str:
     path = folder / "seed"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        with tempfile.NamedTemporaryFile("w", dir=folder) as file, contextlib.suppress(FileExistsError):
             file.write(secrets.token_hex(16))
+            file.flush()
+            os.link(file.name, path)  # whole or not at all: other machines may begin at the same time
     return path.read_text(encoding="utf-8").strip()

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from course_lib.grading.expect import Mistake, require
 from course_lib.grading.remote.failures import Where, where
+from course_lib.grading.remote.proxies import held
 
 
 class Student:
@@ -74,7 +75,7 @@ class Student:
 
 
 def _tensors(value: object) -> Iterator[Tensor]:
-    """The tensors in an argument: itself, parts of it, a module's weights."""
+    """The tensors in an argument: itself, parts of it, a module's weights, what a function holds."""
     if isinstance(value, Tensor):
         yield value
     elif isinstance(value, nn.Module):
@@ -84,6 +85,8 @@ def _tensors(value: object) -> Iterator[Tensor]:
             yield from _tensors(part)
     elif isinstance(value, dict):
         yield from _tensors(list(value.values()))
+    elif callable(value):
+        yield from held(value)
 
 
 def _same(now: Tensor, before: Tensor) -> bool:
