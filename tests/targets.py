@@ -1,26 +1,26 @@
 """Whose functions the exercises' tests can run on, as namespaces: a master's solution, its stub, a mutant."""
 
-import linecache
 from functools import cache
 from pathlib import Path
 
 import jupytext
 
-from course_lib.grading.release import stub, tasks_of
+from course_lib.grading import reference
+from course_lib.grading.release import tasks_of
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
-@cache
-def master(key: str):
-    """The master notebook of a module, by its key ("diffusion")."""
+def master(key: str) -> Path:
+    """The master of a module, by its key ("diffusion")."""
     (source,) = ROOT.glob(f"solutions/[0-9][0-9]_{key}.py")
-    return jupytext.read(source, fmt="py:percent")
+    return source
 
 
+@cache
 def tasks(key: str) -> dict[str, str]:
     """Task -> the code of its cell, solution included."""
-    return {task.name: task.code for task in tasks_of(master(key))}
+    return {task.name: task.code for task in tasks_of(jupytext.read(master(key), fmt="py:percent"))}
 
 
 def files(key: str, folder: str) -> list[Path]:
@@ -30,11 +30,7 @@ def files(key: str, folder: str) -> list[Path]:
 
 @cache
 def _solution(key: str) -> dict:
-    namespace: dict = {"__name__": f"solution_{key}"}
-    for cell in master(key).cells:
-        if {"setup", "task"} & set(cell.metadata.get("tags", [])):
-            execute(cell.source, namespace)
-    return namespace
+    return reference.solution(master(key))
 
 
 def solution(key: str) -> dict:
@@ -44,19 +40,12 @@ def solution(key: str) -> dict:
 
 def stubs(key: str) -> dict:
     """What a student begins with."""
-    return changed(key, {task: stub(code, task) for task, code in tasks(key).items()})
+    return reference.stubs(master(key))
 
 
 def changed(key: str, cells: dict[str, str]) -> dict:
     """The reference with the cells of some tasks replaced."""
     namespace = solution(key)
     for code in cells.values():
-        execute(code, namespace)
+        reference.execute(code, namespace)
     return namespace
-
-
-def execute(code: str, namespace: dict) -> None:
-    """Run a cell as a notebook does, with its lines known to tracebacks."""
-    name = f"<cell {abs(hash(code)):x}>"
-    linecache.cache[name] = len(code), None, code.splitlines(keepends=True), name
-    exec(compile(code, name, "exec"), namespace)
