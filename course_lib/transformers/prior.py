@@ -1,0 +1,71 @@
+"""What the three decoders of tokens share: images as maps of code numbers, a label, and how one draws.
+
+`vaes.tokenizer` turned an image into 7 x 7 code numbers. A prior says which maps are likely: it is a model
+whose "images" are such maps, int64 (B, H, W), and whose samples the tokenizer decodes.
+"""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from course_lib.data.images import Batch
+from course_lib.model import Model
+
+
+class TokenPrior(Model):
+    """A distribution over maps of tokens, given a label.
+
+    Parameters
+    ----------
+    codes : int
+        Tokens are 0..codes-1.
+    side : int
+        Maps are (side, side).
+    width, depth, heads : int
+        Of the transformer.
+    classes : int
+        Labels 0..classes-1.
+    """
+
+    def __init__(self, codes: int, side: int, width: int, depth: int, heads: int, classes: int) -> None:
+        sizes = {"codes": codes, "side": side, "width": width, "depth": depth, "heads": heads, "classes": classes}
+        if min(sizes.values()) < 1 or width % 4:
+            raise ValueError(f"all sizes must be at least 1 and the width a multiple of 4, got {sizes}")
+        super().__init__(**sizes)
+        self.codes, self.side, self.classes = codes, side, classes
+
+    def check(self, batch: Batch) -> None:
+        tokens, y = batch
+        if tokens.dtype != torch.int64 or tokens.shape[1:] != (self.side, self.side):
+            raise ValueError(
+                f"tokens must be int64 (B, {self.side}, {self.side}), got {tokens.dtype} {tuple(tokens.shape)}"
+            )
+        if not ((0 <= tokens) & (tokens < self.codes)).all():
+            raise ValueError(f"tokens must be in 0..{self.codes - 1}, got {tokens.min()}..{tokens.max()}")
+        self.check_labels(len(tokens), y)
+
+    def check_labels(self, n: int, y: Tensor) -> None:
+        """Raise a ValueError unless these are labels of n maps."""
+        if y.shape != (n,) or y.dtype != torch.int64 or not ((0 <= y) & (y < self.classes)).all():
+            raise ValueError(f"y must be ({n},) int64 labels in 0..{self.classes - 1}, got {y.dtype} {tuple(y.shape)}")
+
+    def begin(self, n: int, y: Int[Tensor, " n"] | None) -> Int[Tensor, " n"]:
+        """Labels to draw for: those given, checked, or the classes in turn."""
+        y = torch.arange(n, device=self.device) % self.classes if y is None else y
+        if n < 1:
+            raise ValueError(f"n must be at least 1, got {n}")
+        self.check_labels(n, y)
+        self.eval()
+        return y
+
+
+def drawn(logits: Float[Tensor, "*b k"], temperature: float = 1.0) -> Int[Tensor, "*b"]:
+    """A code from each row of logits; the lower the temperature, the more often the likeliest.
+
+    Adding Gumbel noise and taking the largest draws from the softmax exactly (Gumbel 1954), and needs no
+    probabilities.
+    """
+    if temperature < 0:
+        raise ValueError(f"the temperature must be 0 or more, got {temperature}")
+    uniform = torch.rand_like(logits.float()).clamp(1e-20, 1 - 1e-7)
+    return (logits.float() - temperature * (-uniform.log()).log()).argmax(dim=-1)
