@@ -61,6 +61,20 @@ def emoji(style: str = "noto", split: str = "train") -> Captioned:
     return Captioned(_pictures(style)[index], chosen, Vocabulary.of(captions), length)
 
 
+def both_styles(split: str = "train") -> Captioned:
+    """Emoji of both artists, whose name stands in front of each caption: "noto red apple", "fluent red apple".
+
+    Examples
+    --------
+    >>> both_styles("test").captions[0].split()[0]
+    'noto'
+    """
+    sets = [emoji(style, split) for style in STYLES]
+    captions = tuple(f"{style} {caption}" for style, images in zip(STYLES, sets) for caption in images.captions)
+    known = Vocabulary(tuple(sorted({*STYLES, *sets[0].vocabulary.words})))
+    return Captioned(torch.cat([images.pixels for images in sets]), captions, known, sets[0].length + 1)
+
+
 def emoji_pairs(split: str = "train") -> Pairs:
     """Each concept in both styles: Noto is the source, Fluent the target; `place` is the concept.
 

@@ -7,7 +7,6 @@ sees, and learns from there.
 Peebles & Xie 2023, Scalable Diffusion Models with Transformers.
 """
 
-import torch
 from torch import Tensor, nn
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle, silu
 
@@ -33,9 +32,7 @@ class Dit(nn.Module):
         Labels 0..classes-1; the label `classes` means "any".
     """
 
-    def __init__(
-        self, channels: int, size: int, patch: int, width: int, depth: int, heads: int, classes: int
-    ) -> None:
+    def __init__(self, channels: int, size: int, patch: int, width: int, depth: int, heads: int, classes: int) -> None:
         super().__init__()
         if size % patch or width % 4:
             raise ValueError(f"patch must divide the size, 4 the width; got {patch}, {size} and {width}")

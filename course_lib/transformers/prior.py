@@ -4,12 +4,40 @@
 whose "images" are such maps, int64 (B, H, W), and whose samples the tokenizer decodes.
 """
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Self
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from course_lib.data.images import Batch
+from course_lib.data.images import Batch, shuffled
 from course_lib.model import Model
+
+
+@dataclass(frozen=True, eq=False)
+class TokenSet:
+    """Images as tokens, with labels.
+
+    Parameters
+    ----------
+    tokens : Tensor, int64, (N, ...)
+    labels : Tensor, int64, (N,)
+    """
+
+    tokens: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def to(self, device: torch.device | str) -> Self:
+        return type(self)(self.tokens.to(device), self.labels.to(device))
+
+    def batches(self, size: int, seed: int = 0) -> Iterator[Batch]:
+        """Endless batches of tokens x and labels y; see `Images.batches`."""
+        return (Batch(self.tokens[i], self.labels[i]) for i in shuffled(self.labels, size, seed))
 
 
 class TokenPrior(Model):

@@ -88,7 +88,9 @@ def understood(captions: Sequence[str], vocabulary: Vocabulary, length: int) -> 
             if word not in vocabulary.words:
                 near = get_close_matches(word, vocabulary.words, 3, cutoff=0.5)
                 guess = f"; did you mean {' or '.join(map(repr, near))}?" if near else "."
-                raise ValueError(f"the model does not know the word {word!r} in {caption!r}{guess} {_known(vocabulary)}")
+                raise ValueError(
+                    f"the model does not know the word {word!r} in {caption!r}{guess} {_known(vocabulary)}"
+                )
     return vocabulary.encode(list(captions), length)
 
 

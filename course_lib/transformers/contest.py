@@ -1,0 +1,80 @@
+"""Three decoders of the same tokens, trained and judged in the same way.
+
+What differs between them stands in their files; here is what must not differ: batches, steps, learning rate,
+averaging, and how nats, distance and seconds are taken.
+"""
+
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from course_lib.checkpoints import pretrained
+from course_lib.data.images import Batch
+from course_lib.device import seeded
+from course_lib.features import fashion_score
+from course_lib.model import last
+from course_lib.training import Ema, adamw, fit, train_steps, warmup_cosine
+from course_lib.transformers.prior import TokenPrior, TokenSet
+
+STEPS = 4_000
+BATCH = 64
+PART = 250  # images drawn at a time
+
+
+def trained(model: TokenPrior, tokens: TokenSet, steps: int, seed: int, resume: Path | None = None) -> TokenPrior:
+    """Train and return the averaged model."""
+    ema = Ema(model, decay=0.9995)
+    training = train_steps(
+        model,
+        tokens.batches(BATCH, seed),
+        steps,
+        optimizer=partial(adamw, lr=2e-3),
+        lr_factor=warmup_cosine(steps, warmup=200),
+        seed=seed,
+    )
+    fit(training, ema=ema, resume=resume)
+    return ema.model
+
+
+@torch.no_grad()
+def nats(model: TokenPrior, tokens: TokenSet, seed: int) -> dict[str, float]:
+    """The terms of the loss, averaged over a set."""
+    with seeded(seed, model.device):
+        terms = [model.loss(Batch(x, y).to(model.device)) for x, y in _parts(tokens)]
+    return {name: sum(float(term[name]) for term in terms) / len(terms) for name in terms[0]}
+
+
+def _parts(tokens: TokenSet) -> zip:
+    return zip(tokens.tokens.split(PART), tokens.labels.split(PART))
+
+
+def judged(
+    model: TokenPrior, tokens: TokenSet, n: int, seed: int, of: Callable[[Tensor], Tensor] = lambda drawn: drawn
+) -> dict[str, float]:
+    """Nats a token on a set; steps and seconds an image, distance, floor, precision and recall of `n` drawn images.
+
+    Parameters
+    ----------
+    model : TokenPrior
+    tokens : TokenSet
+        That it was not trained on.
+    n : int
+    seed : int
+    of : callable
+        What it draws -> maps (n, 7, 7).
+    """
+    model.eval()
+    found, tokenizer = nats(model, tokens, seed), pretrained("fashion_tokenizer").to(model.device)
+    labels, images, steps, seconds = torch.arange(n, device=model.device) % model.classes, [], 0, 0.0
+    with seeded(seed, model.device):
+        for part in labels.split(PART):
+            start = time.process_time()
+            states = list(model.sample(len(part), part))
+            seconds, steps = seconds + time.process_time() - start, len(states)
+            images.append(tokenizer.decode(of(last(iter(states)))).clamp(-1, 1).cpu())
+    drawn = {"nats": found.pop("loss"), **found, "steps": steps, "seconds": seconds / n}
+    return drawn | fashion_score(torch.cat(images))._asdict()
