@@ -23,8 +23,8 @@ from course_lib.training import Ema, adamw, train_steps, warmup_cosine
 from course_lib.transformers.dit import DitFlow
 
 NETWORKS = {
-    "U-Net": lambda: Flow(width=32, depth=1),
-    "DiT": lambda: DitFlow(patch=2, width=64, depth=4, heads=4),
+    "U-Net": lambda: Flow(width=64, depth=1),
+    "DiT": lambda: DitFlow(patch=2, width=76, depth=4, heads=4),
 }
 SEEDS = range(1)
 STEPS = 2_000

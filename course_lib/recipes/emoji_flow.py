@@ -53,7 +53,7 @@ def train(model: TextToImage, images: Captioned, steps: int = STEPS, resume: Pat
 
 
 def evaluate(model: TextToImage, n: int = 300) -> dict[str, float]:
-    """Signal to noise against the nearest training picture: of drawn ones, seen captions and new, and of real new ones."""
+    """Decibels to the nearest training picture: of pictures for seen captions, for new ones, and of real new ones."""
     seen, new = both_styles(), both_styles("test")
     asked = torch.randperm(len(seen), generator=torch.Generator().manual_seed(SEED))[:n]
     pictures = {
