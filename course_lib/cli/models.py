@@ -2,7 +2,8 @@
 
 A recipe is a module of course_lib/recipes with `build()`, `data()`, `train(model, images, resume=...)`
 and `evaluate(model)`. One that draws its images in a particular way (guidance, steps) says so in
-`draw(model, labels)`, and `course sample` draws them in the same way.
+`draw(model, labels)`, and `course sample` draws them in the same way; a model that reads captions (`read`) gets
+their tokens instead of labels.
 """
 
 import inspect
@@ -36,14 +37,14 @@ def sample(options) -> int:
         raise ValueError(f"--out must end in {' or '.join(WRITERS)}, got {str(out)!r}")
     model = _model(options.name)
     draw = getattr(_recipe_of(options.name), "draw", _draw)
-    labels = _labels(model, options.n, options.label)
+    asked = _labels(model, options.n, options.label) if options.caption is None else _read(model, options)
     with seeded(options.seed, model.device):
         parts = [
             to_uint8(draw(model, part).cpu())
-            for part in tqdm(labels.split(BATCH), unit="batch", disable=options.n <= BATCH)
+            for part in tqdm(asked.split(BATCH), unit="batch", disable=options.n <= BATCH)
         ]
     out.parent.mkdir(parents=True, exist_ok=True)
-    WRITERS[out.suffix](out, torch.cat(parts), labels.cpu())
+    WRITERS[out.suffix](out, torch.cat(parts), asked.cpu())
     print(out)
     return 0
 
@@ -57,9 +58,18 @@ def _labels(model: Model, n: int, label: int | None) -> Tensor:
     classes = model.config.get("classes", 0)
     if label is not None and not 0 <= label < classes:
         raise ValueError(f"--label must be in 0..{classes - 1}, got {label}" if classes else "the model has no labels")
+    if hasattr(model, "read"):
+        return torch.zeros(n, model.length, dtype=torch.int64, device=model.device)  # no words: anything
     if not classes:
         return torch.full((n,), -1, device=model.device)
     return torch.arange(n, device=model.device) % classes if label is None else torch.full((n,), label).to(model.device)
+
+
+def _read(model: Model, options) -> Tensor:
+    """The caption as tokens, once for each image."""
+    if not hasattr(model, "read"):
+        raise ValueError(f"{options.name} reads no captions: it takes --label, or nothing")
+    return model.read([options.caption] * options.n)
 
 
 def _draw(model: Model, labels: Tensor) -> Tensor:

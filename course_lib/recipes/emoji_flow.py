@@ -72,10 +72,11 @@ def nearest(x: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def drawn(model: TextToImage, captions: tuple[str, ...]) -> Tensor:
-    """One picture a caption, (n, 3, 32, 32) in [-1, 1]."""
+    """One picture a caption, always with the same noise."""
     with seeded(SEED, model.device):
-        parts = [
-            last(model.sample(len(part), part, steps=EVALUATIONS, guidance=GUIDANCE)).cpu()
-            for part in model.read(captions).split(100)
-        ]
-    return torch.cat(parts).clamp(-1, 1)
+        return torch.cat([draw(model, part).cpu() for part in model.read(captions).split(100)])
+
+
+def draw(model: TextToImage, tokens: Tensor) -> Tensor:
+    """One picture a caption, (n, 3, 32, 32) in [-1, 1]."""
+    return last(model.sample(len(tokens), tokens, steps=EVALUATIONS, guidance=GUIDANCE)).clamp(-1, 1)

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
+from course_lib.transformers import contest
 from course_lib.transformers.contest import STEPS, judged, trained
 from course_lib.transformers.maskgit import MaskGit
 from course_lib.transformers.prior import TokenSet
@@ -31,3 +33,8 @@ def train(model: MaskGit, tokens: TokenSet, steps: int = STEPS, resume: Path | N
 def evaluate(model: MaskGit, n: int = 5_000) -> dict[str, float]:
     """Nats a hidden token on test images; distance, floor, precision, recall and seconds of `n` drawn images."""
     return judged(model, data("test"), n, SEED)
+
+
+def draw(model: MaskGit, labels: Tensor) -> Tensor:
+    """One image a label, (n, 1, 28, 28) in [-1, 1]."""
+    return contest.draw(model, labels)

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
+from course_lib.transformers import contest
 from course_lib.transformers.contest import STEPS, judged, trained
 from course_lib.transformers.prior import TokenSet
 from course_lib.transformers.raster import Raster
@@ -31,3 +33,8 @@ def train(model: Raster, tokens: TokenSet, steps: int = STEPS, resume: Path | No
 def evaluate(model: Raster, n: int = 5_000) -> dict[str, float]:
     """Nats a token on test images; distance, floor, precision, recall and seconds of `n` drawn images."""
     return judged(model, data("test"), n, SEED)
+
+
+def draw(model: Raster, labels: Tensor) -> Tensor:
+    """One image a label, (n, 1, 28, 28) in [-1, 1]."""
+    return contest.draw(model, labels)

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from course_lib.checkpoints import pretrained
+from course_lib.transformers import contest
 from course_lib.transformers.contest import STEPS, judged, trained
 from course_lib.transformers.prior import TokenSet
 from course_lib.transformers.scales import Scales, finest, pyramids
@@ -31,3 +33,8 @@ def train(model: Scales, tokens: TokenSet, steps: int = STEPS, resume: Path | No
 def evaluate(model: Scales, n: int = 5_000) -> dict[str, float]:
     """Nats a token on test images, of all scales and of the finest; distance and so on of `n` drawn images."""
     return judged(model, data("test"), n, SEED, finest)
+
+
+def draw(model: Scales, labels: Tensor) -> Tensor:
+    """One image a label, (n, 1, 28, 28) in [-1, 1]."""
+    return contest.draw(model, labels, finest)

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from course_lib.data.captions import Captioned
 from course_lib.data.images import to_uint8
@@ -55,14 +56,13 @@ def evaluate(model: TextToImage, n: int = 500) -> dict[str, float]:
     asked = {"seen": shapes(n, TEST_SEEN), "new": shapes(n, TEST_NEW, "test")}
     found = {}
     for name, scenes in asked.items():
-        for key, value in score(drawn(model, scenes.captions), scenes.captions).items():
+        with seeded(SEED, model.device):
+            images = torch.cat([draw(model, part).cpu() for part in model.read(scenes.captions).split(100)])
+        for key, value in score(to_uint8(images), scenes.captions).items():
             found[f"{name} {key}"] = value
     return found
 
 
-def drawn(model: TextToImage, captions: tuple[str, ...]) -> torch.Tensor:
-    """One picture a caption, uint8 (n, 3, 32, 32)."""
-    with seeded(SEED, model.device):
-        tokens = model.read(captions)
-        parts = [last(model.sample(len(part), part, steps=EVALUATIONS)) for part in tokens.split(100)]
-    return to_uint8(torch.cat(parts).clamp(-1, 1)).cpu()
+def draw(model: TextToImage, tokens: Tensor) -> Tensor:
+    """One picture a caption, (n, 3, 32, 32) in [-1, 1]."""
+    return last(model.sample(len(tokens), tokens, steps=EVALUATIONS)).clamp(-1, 1)
