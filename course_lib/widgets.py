@@ -1,9 +1,9 @@
-"""Sliders that say something on paper too.
+"""Controls that say something on paper too: sliders, and a box to type in.
 
-A slider needs a running kernel; a reader on GitHub, on a web page or on paper has none. So a slider
-here comes in two parts: a static strip, drawn at values across its range, that stays in the notebook
-whatever happens, and below it the live control. A picture that was drawn once is kept, so going back
-is instant. Plain ipywidgets (7.7 or later), moved by mouse or by the arrow keys.
+A control needs a running kernel; a reader on GitHub, on a web page or on paper has none. So a control
+here comes in two parts: a static picture, a strip drawn at values across a slider's range, that stays in
+the notebook whatever happens, and below it the live control. A picture that was drawn once is kept, so
+going back is instant. Plain ipywidgets (7.7 or later), moved by mouse or by keys.
 """
 
 import html
@@ -12,7 +12,7 @@ from itertools import product
 
 import numpy as np
 from IPython.display import display
-from ipywidgets import HTML, SelectionSlider, VBox
+from ipywidgets import HTML, Button, HBox, SelectionSlider, Text, VBox
 from torch import Tensor
 
 from course_lib.plotting.images import beside, grid
@@ -67,11 +67,7 @@ class Slider:
         return self
 
     def _picture(self, spot: tuple[int, ...], small: bool = False) -> Picture:
-        drawn, alt = self._draw(spot), f"{self.alt} ({self._title(spot)})"
-        if isinstance(drawn, Picture):
-            return Picture(drawn.png, alt)
-        images = drawn[None] if drawn.ndim == 3 else drawn
-        return grid(images, width=(140 if len(images) == 1 else 348) if small else WIDTH, alt=alt)
+        return _pictured(self._draw(spot), f"{self.alt} ({self._title(spot)})", small)
 
     def _draw(self, spot: tuple[int, ...]) -> Picture | Tensor:
         if spot not in self._drawn:
@@ -85,7 +81,7 @@ class Slider:
         try:
             self._live.value = self.picture.html()
         except Exception as error:  # a callback's traceback would vanish in a log
-            self._live.value = f'<p role="alert">{html.escape(f"{type(error).__name__}: {error}")}</p>'
+            self._live.value = _alert(f"{type(error).__name__}: {error}")
 
     def _ipython_display_(self) -> None:
         display(self.static)
@@ -130,6 +126,99 @@ def slider(draw: Draw, values: Mapping[str, Sequence], *, shown: int = 5, alt: s
     if shown < 2:
         raise ValueError(f"the strip must show at least 2 values, got {shown}")
     return Slider(draw, values, shown, alt)
+
+
+class TextBox:
+    """A picture that depends on a line of text: what `text_box` returns, shown when it ends a cell.
+
+    Attributes
+    ----------
+    box : Text
+        Where one types; set its `value` to type from code.
+    button : Button
+        Draws what stands in the box, as the Enter key does.
+    """
+
+    def __init__(self, draw: Callable[[str], Picture | Tensor], text: str, label: str, alt: str) -> None:
+        self.draw, self.alt, self._first = draw, alt, text
+        self._drawn: dict[str, Picture | Tensor] = {}
+        self.box = Text(value=text, description=label, continuous_update=False)  # told of at Enter, not at each letter
+        self.box.style.description_width, self.box.layout.width = "initial", "32em"
+        self.button, self._live = Button(description="Draw"), HTML()
+        self.box.observe(self._show, names="value")
+        self.button.on_click(self._show)
+
+    @property
+    def static(self) -> Picture:
+        """What readers without a kernel see: the picture of the first text."""
+        return self._picture(self._first)
+
+    @property
+    def picture(self) -> Picture:
+        """What belongs to the text in the box; raises what `draw` raises."""
+        return self._picture(self.box.value)
+
+    def _picture(self, text: str) -> Picture:
+        if text not in self._drawn:
+            self._drawn[text] = self.draw(text)
+        return _pictured(self._drawn[text], f"{self.alt} ({text})")
+
+    def _show(self, _=None) -> None:
+        try:
+            self._live.value = self.picture.html()
+        except ValueError as error:  # the text's fault, and the message says what is wrong with it
+            self._live.value = _alert(str(error))
+        except Exception as error:
+            self._live.value = _alert(f"{type(error).__name__}: {error}")
+
+    def _ipython_display_(self) -> None:
+        display(self.static)
+        display(VBox([HBox([self.box, self.button]), self._live]))
+
+
+def text_box(draw: Callable[[str], Picture | Tensor], text: str, *, label: str = "caption", alt: str) -> TextBox:
+    """Let a reader type a line, and draw it.
+
+    Parameters
+    ----------
+    draw : callable
+        Text -> a Picture, or images (N, C, H, W) or (C, H, W). The same text must give the same picture: fix
+        the noise outside. A ValueError is shown as its message where the picture would be.
+    text : str
+        What stands in the box at first; its picture stays in the notebook.
+    label : str
+        To the left of the box.
+    alt : str
+        What the picture shows, in words; the text is added.
+
+    Raises
+    ------
+    ValueError
+        If `text` is empty or `alt` says nothing.
+
+    Examples
+    --------
+    >>> import torch
+    >>> lengths = text_box(lambda text: torch.full((1, 8, len(text)), 0.5), "star", alt="A grey bar.")
+    >>> lengths.box.value = "circle"
+    >>> lengths.picture.alt
+    'A grey bar. (circle)'
+    """
+    described(alt)
+    if not text.strip():
+        raise ValueError("text must say something: readers without a kernel see its picture, and no other")
+    return TextBox(draw, text, label, alt)
+
+
+def _pictured(drawn: Picture | Tensor, alt: str, small: bool = False) -> Picture:
+    if isinstance(drawn, Picture):
+        return Picture(drawn.png, alt)
+    images = drawn[None] if drawn.ndim == 3 else drawn
+    return grid(images, width=(140 if len(images) == 1 else 348) if small else WIDTH, alt=alt)
+
+
+def _alert(text: str) -> str:
+    return f'<p role="alert">{html.escape(text)}</p>'
 
 
 def _spread(count: int, shown: int) -> list[int]:

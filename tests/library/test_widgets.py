@@ -1,4 +1,4 @@
-"""Sliders, moved from code as a reader moves them by hand."""
+"""Sliders and a text box, moved from code as a reader moves them by hand."""
 
 import nbformat
 import numpy as np
@@ -10,7 +10,7 @@ from nbclient import NotebookClient
 
 from course_lib import widgets
 from course_lib.plotting import Picture, curves
-from course_lib.widgets import slider
+from course_lib.widgets import slider, text_box
 
 ALT = "A grey square."
 
@@ -121,11 +121,72 @@ def test_slider_refuses(values, options, reason):
         slider(square, values, **({"alt": ALT} | options))
 
 
-def test_a_notebook_run_without_a_reader_keeps_the_strip():
-    code = """
+SHADES = {"black": -1.0, "grey": 0.0, "white": 1.0}
+
+
+def shade(text: str) -> torch.Tensor:
+    if text not in SHADES:
+        raise ValueError(f"no shade is called <{text}>; there are: {', '.join(SHADES)}")
+    return square(SHADES[text])
+
+
+def test_typing_draws(shown):
+    typed = text_box(shade, "grey", label="shade", alt=ALT)
+    assert shown(typed) == "A grey square. (grey)"
+    assert typed.box.description == "shade"
+    assert not typed.box.continuous_update
+    typed.box.value = "white"
+    assert grey_of(typed.picture) == 255
+    assert BeautifulSoup(typed._live.value, "html.parser").img["alt"] == "A grey square. (white)"
+    assert grey_of(typed.static) == 128
+
+
+def test_what_cannot_be_drawn_is_said(shown):
+    typed = text_box(shade, "grey", alt=ALT)
+    shown(typed)
+    typed.box.value = "mauve"
+    said = BeautifulSoup(typed._live.value, "html.parser").p
+    assert said["role"] == "alert"
+    assert said.text == "no shade is called <mauve>; there are: black, grey, white"
+    typed.box.value = "black"
+    assert "<img" in typed._live.value
+
+
+def test_a_fault_of_the_drawing_is_named(shown):
+    typed = text_box(lambda text: square(1 / (len(text) - 5)), "grey", alt=ALT)
+    shown(typed)
+    typed.box.value = "black"
+    assert "ZeroDivisionError" in typed._live.value
+
+
+def test_the_button_draws_what_stands_in_the_box(shown):
+    calls = []
+    typed = text_box(lambda text: calls.append(text) or shade(text), "white", alt=ALT)
+    shown(typed)
+    typed.button.click()
+    assert "<img" in typed._live.value
+    typed.button.click()
+    assert calls == ["white"]
+
+
+@pytest.mark.parametrize(("text", "alt", "reason"), [(" ", ALT, "text must say"), ("grey", "", "alt")])
+def test_text_box_refuses(text, alt, reason):
+    with pytest.raises(ValueError, match=reason):
+        text_box(shade, text, alt=alt)
+
+
+ALONE = {
+    "slider": 'slider(lambda grey: torch.full((1, 8, 8), grey), {"grey": [-1.0, 0.0, 1.0]}, alt="A grey square.")',
+    "text_box": 'text_box(lambda text: torch.zeros(1, 8, len(text)), "grey", alt="A grey square.")',
+}
+
+
+@pytest.mark.parametrize("control", ALONE)
+def test_a_notebook_run_without_a_reader_keeps_the_picture(control):
+    code = f"""
     import torch
-    from course_lib.widgets import slider
-    slider(lambda grey: torch.full((1, 8, 8), grey), {"grey": [-1.0, 0.0, 1.0]}, alt="A grey square.")
+    from course_lib.widgets import {control}
+    {ALONE[control]}
     """
     cell = nbformat.v4.new_code_cell("\n".join(line.strip() for line in code.strip().splitlines()))
     notebook = nbformat.v4.new_notebook(cells=[cell])
