@@ -19,7 +19,7 @@ from torch.nn.functional import cross_entropy
 from course_lib.data.images import Batch
 from course_lib.transformers.blocks import Block
 from course_lib.transformers.positions import grid
-from course_lib.transformers.prior import TokenPrior, drawn
+from course_lib.transformers.prior import TokenPrior, drawn, gumbel
 
 
 class MaskGit(TokenPrior):
@@ -48,8 +48,9 @@ class MaskGit(TokenPrior):
         tokens, y = batch
         rows = tokens.flatten(1)
         share = torch.cos(math.pi / 2 * torch.rand(len(rows), 1, device=rows.device))
+        last = (share * rows.shape[1]).long().clamp(max=rows.shape[1] - 1)  # so one is hidden at least, and at most all
         noise = torch.rand(rows.shape, device=rows.device)
-        hidden = noise <= noise.sort(dim=1).values.gather(1, (share * (rows.shape[1] - 1)).long())  # at least one
+        hidden = noise <= noise.sort(dim=1).values.gather(1, last)
         return {"loss": cross_entropy(self.logits(rows, hidden, y).float()[hidden], rows[hidden])}
 
     @torch.no_grad()
@@ -104,6 +105,8 @@ def masked(done: float, places: int) -> int:
     >>> [masked(step / 4, 49) for step in range(5)]
     [49, 45, 34, 18, 0]
     """
+    if not 0 <= done <= 1:
+        raise ValueError(f"done is a share of the rounds, in [0, 1], got {done}")
     return int(places * math.cos(math.pi / 2 * done) + 1e-9)
 
 
@@ -111,8 +114,3 @@ def least_sure(sure: Float[Tensor, "b l"], count: int) -> Bool[Tensor, "b l"]:
     """Which `count` places of each row are the least sure."""
     hidden = torch.zeros_like(sure, dtype=torch.bool)
     return hidden.scatter(1, sure.argsort(dim=1)[:, :count], True)
-
-
-def gumbel(like: Tensor) -> Tensor:
-    """Gumbel noise of a tensor's shape."""
-    return -(-torch.rand_like(like).clamp(1e-20, 1 - 1e-7).log()).log()

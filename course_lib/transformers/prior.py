@@ -12,8 +12,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from course_lib.data.images import Batch, shuffled
+from course_lib.data.images import Batch, expect, shuffled
 from course_lib.model import Model
+from course_lib.vaes.quantise import check_tokens
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +29,9 @@ class TokenSet:
 
     tokens: Tensor
     labels: Tensor
+
+    def __post_init__(self) -> None:
+        expect("labels", self.labels, torch.int64, (len(self.tokens),))
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -64,24 +68,22 @@ class TokenPrior(Model):
 
     def check(self, batch: Batch) -> None:
         tokens, y = batch
-        if tokens.dtype != torch.int64 or tokens.shape[1:] != (self.side, self.side):
-            raise ValueError(
-                f"tokens must be int64 (B, {self.side}, {self.side}), got {tokens.dtype} {tuple(tokens.shape)}"
-            )
-        if not ((0 <= tokens) & (tokens < self.codes)).all():
-            raise ValueError(f"tokens must be in 0..{self.codes - 1}, got {tokens.min()}..{tokens.max()}")
+        expect("tokens", tokens, torch.int64, ("B", self.side, self.side))
+        check_tokens(tokens, self.codes)
         self.check_labels(len(tokens), y)
 
     def check_labels(self, n: int, y: Tensor) -> None:
         """Raise a ValueError unless these are labels of n maps."""
-        if y.shape != (n,) or y.dtype != torch.int64 or not ((0 <= y) & (y < self.classes)).all():
-            raise ValueError(f"y must be ({n},) int64 labels in 0..{self.classes - 1}, got {y.dtype} {tuple(y.shape)}")
+        if y.shape != (n,) or y.dtype != torch.int64:
+            raise ValueError(f"y must be ({n},) int64 labels, one a map, got {y.dtype} {tuple(y.shape)}")
+        if not ((0 <= y) & (y < self.classes)).all():
+            raise ValueError(f"labels must be in 0..{self.classes - 1}, got {y.min()}..{y.max()}")
 
     def begin(self, n: int, y: Int[Tensor, " n"] | None) -> Int[Tensor, " n"]:
         """Labels to draw for: those given, checked, or the classes in turn."""
-        y = torch.arange(n, device=self.device) % self.classes if y is None else y
         if n < 1:
-            raise ValueError(f"n must be at least 1, got {n}")
+            raise ValueError(f"n must be at least 1 map, got {n}")
+        y = torch.arange(n, device=self.device) % self.classes if y is None else y
         self.check_labels(n, y)
         self.eval()
         return y
@@ -93,7 +95,11 @@ def drawn(logits: Float[Tensor, "*b k"], temperature: float = 1.0) -> Int[Tensor
     Adding Gumbel noise and taking the largest draws from the softmax exactly (Gumbel 1954), and needs no
     probabilities.
     """
-    if temperature < 0:
+    if not temperature >= 0:
         raise ValueError(f"the temperature must be 0 or more, got {temperature}")
-    uniform = torch.rand_like(logits.float()).clamp(1e-20, 1 - 1e-7)
-    return (logits.float() - temperature * (-uniform.log()).log()).argmax(dim=-1)
+    return (logits.float() + temperature * gumbel(logits.float())).argmax(dim=-1)
+
+
+def gumbel(like: Float[Tensor, "*b"]) -> Float[Tensor, "*b"]:
+    """Gumbel noise of a tensor's shape: -log(-log(u)), u uniform in (0, 1)."""
+    return -(-torch.rand_like(like).clamp(1e-20, 1 - 1e-7).log()).log()

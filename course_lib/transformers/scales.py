@@ -24,6 +24,7 @@ from course_lib.transformers.attention import Cache
 from course_lib.transformers.blocks import Block
 from course_lib.transformers.positions import grid
 from course_lib.transformers.prior import TokenPrior, TokenSet, drawn
+from course_lib.vaes.quantise import check_tokens
 from course_lib.vaes.tokenizer import Tokenizer
 from course_lib.vaes.tokens import Tokens
 
@@ -56,6 +57,7 @@ class Scales(TokenPrior):
         tokens, y = batch
         if tokens.dtype != torch.int64 or tokens.shape[1:] != (sum(s * s for s in SIDES),):
             raise ValueError(f"tokens must be int64 (B, 70), by `pyramid`, got {tokens.dtype} {tuple(tokens.shape)}")
+        check_tokens(tokens, self.codes)
         self.check_labels(len(tokens), y)
 
     def logits(self, tokens: Int[Tensor, "b l"], y: Int[Tensor, " b"]) -> Float[Tensor, "b l k"]:
@@ -137,6 +139,8 @@ def pyramid(tokenizer: Tokenizer, tokens: Int[Tensor, "n h w"]) -> Int[Tensor, "
     -------
     Tensor, int64, (N, 70)
     """
+    if tokens.shape[1:] != (SIDES[-1], SIDES[-1]):
+        raise ValueError(f"tokens must be (N, {SIDES[-1]}, {SIDES[-1]}), got {tuple(tokens.shape)}")
     images = tokenizer.decode(tokens)
     maps = [_encoded(tokenizer, images, side) for side in SIDES[:-1]]
     return torch.cat([*maps, tokens.flatten(1)], dim=1)
