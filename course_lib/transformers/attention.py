@@ -82,12 +82,14 @@ class Cache:
 
     def extended(self, k: Float[Tensor, "b h l d"], v: Float[Tensor, "b h l d"]) -> tuple[Tensor, Tensor]:
         """All keys and values so far, these included."""
+        b, h, places, d = k.shape
         if self._keys is None:
-            b, h, _, d = k.shape
             self._keys, self._values = k.new_empty(b, h, self.length, d), v.new_empty(b, h, self.length, d)
-        start, self.filled = self.filled, self.filled + k.shape[2]
-        if self.filled > self.length:
-            raise ValueError(f"the cache was made for {self.length} places, not for {self.filled}")
+        if self.filled + places > self.length:
+            raise ValueError(f"the cache was made for {self.length} places, not for {self.filled + places}")
+        if (b, h, d) != (*self._keys.shape[:2], self._keys.shape[3]):
+            raise ValueError(f"the cache holds {tuple(self._keys.shape)}, which cannot go on with {tuple(k.shape)}")
+        start, self.filled = self.filled, self.filled + places
         self._keys[:, :, start : self.filled], self._values[:, :, start : self.filled] = k, v
         return self._keys[:, :, : self.filled], self._values[:, :, : self.filled]
 
@@ -123,7 +125,7 @@ class MultiHead(nn.Module):
         self,
         x: Float[Tensor, "b l w"],
         context: Float[Tensor, "b m c"] | None = None,
-        mask: Bool[Tensor, "*#b l m"] | None = None,
+        mask: Bool[Tensor, "*#b #l m"] | None = None,
         cache: Cache | None = None,
     ) -> Float[Tensor, "b l w"]:
         q, (k, v) = self._split(self.q(x)), map(self._split, self.kv(x if context is None else context).chunk(2, -1))
