@@ -19,9 +19,9 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
 from course_lib.data.captions import Vocabulary
-from course_lib.data.images import Batch
+from course_lib.data.images import Batch, expect
 from course_lib.model import Model
-from course_lib.transformers.text import TextEncoder, understood
+from course_lib.transformers.text import TextEncoder, check_captions, understood
 
 COLDEST = math.log(100)  # of log(1 / tau), as in the paper
 
@@ -40,6 +40,8 @@ class Clip(Model):
     """
 
     def __init__(self, words: Sequence[str], length: int, width: int = 64) -> None:
+        if width < 32 or width % 32 or length < 1:
+            raise ValueError(f"width must be a multiple of 32 and length at least 1, got {width} and {length}")
         super().__init__(words=list(words), length=length, width=width)
         self.vocabulary, self.length = Vocabulary(tuple(words)), length
         self.text, self.last = TextEncoder(len(self.vocabulary), length, width, 2, width // 32), nn.Linear(width, width)
@@ -61,9 +63,16 @@ class Clip(Model):
         """Captions as tokens; ValueError for one that the model cannot understand."""
         return understood(captions, self.vocabulary, self.length).to(self.device)
 
+    def check(self, batch: Batch) -> None:
+        super().check(batch)
+        expect("images", batch.x, torch.float32, ("B", 3, 32, 32))
+        check_captions(batch.y, (len(batch.x), self.length), len(self.vocabulary))
+
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Both cross-entropies; `found` is the share of images whose own caption is the nearest."""
-        scores = self.log_scale.clamp(max=COLDEST).exp() * self.see(batch.x) @ self.read(batch.y).T
+        images, captions = self.see(batch.x), self.read(batch.y)
+        with torch.autocast(batch.x.device.type, enabled=False):  # scores up to 100 need more digits than half has
+            scores = self.log_scale.clamp(max=COLDEST).exp() * images @ captions.T
         own = torch.arange(len(scores), device=scores.device)
         loss = (cross_entropy(scores, own) + cross_entropy(scores.T, own)) / 2
         return {"loss": loss, "found": (scores.argmax(1) == own).float().mean()}

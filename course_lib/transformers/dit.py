@@ -34,9 +34,11 @@ class Dit(nn.Module):
 
     def __init__(self, channels: int, size: int, patch: int, width: int, depth: int, heads: int, classes: int) -> None:
         super().__init__()
-        if size % patch or width % 4:
-            raise ValueError(f"patch must divide the size, 4 the width; got {patch}, {size} and {width}")
-        self.patch, self.side = patch, size // patch
+        if min(channels, size, patch, width, depth, heads, classes) < 1 or size % patch or width % 4:
+            raise ValueError(
+                f"all sizes must be at least 1, patch divide the size, 4 the width; got {patch}, {size} and {width}"
+            )
+        self.patch, self.side, self.shape = patch, size // patch, (channels, size, size)
         self.embed, self.time = nn.Linear(channels * patch**2, width), TimeEmbedding(width)
         self.label = nn.Embedding(classes + 1, width)
         self.register_buffer("places", grid(self.side, self.side, width), persistent=False)
@@ -48,6 +50,9 @@ class Dit(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def forward(self, x: Tensor, t: Tensor, y: Tensor) -> Tensor:
+        if x.shape[1:] != self.shape or not t.shape == y.shape == x.shape[:1]:
+            shapes = [tuple(a.shape) for a in (x, t, y)]
+            raise ValueError(f"x must be (B, {str(self.shape)[1:]}, t and y one number an image; got {shapes}")
         condition = self.time(t) + self.label(y)
         h = self.embed(pixel_unshuffle(x, self.patch).flatten(2).mT) + self.places
         for block in self.blocks:
@@ -71,6 +76,8 @@ class DitFlow(Flow):
         classes: int = 10,
         drop: float = 0.1,
     ) -> None:
+        if not 0 <= drop <= 1:
+            raise ValueError(f"drop must be in [0, 1], the share of labels that are hidden, got {drop}")
         sizes = {"channels": channels, "size": size, "patch": patch, "width": width, "depth": depth, "heads": heads}
         Model.__init__(self, **sizes, classes=classes, drop=drop)  # not Flow's: that would build a U-Net
         self.net = Dit(channels, size, patch, width, depth, heads, classes)

@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from course_lib.data.captions import PAD, Vocabulary, words
+from course_lib.data.images import expect
 from course_lib.transformers.blocks import Block
 from course_lib.transformers.positions import line
 
@@ -48,8 +49,10 @@ class TextEncoder(nn.Module):
         hidden : Tensor, bool, (B, 1 + L)
             True where there is no word.
         """
+        if tokens.shape[1] > self.length:
+            raise ValueError(f"a caption may have {self.length} words, got tokens {tuple(tokens.shape)}")
         mark = self.mark.expand(len(tokens), 1, -1)
-        x = torch.cat([mark, self.word(tokens) + self.places], dim=1)
+        x = torch.cat([mark, self.word(tokens) + self.places[: tokens.shape[1]]], dim=1)
         hidden = torch.cat([tokens.new_zeros(len(tokens), 1, dtype=torch.bool), tokens == PAD], dim=1)
         for block in self.blocks:
             x = block(x, ~hidden[:, None, None])
@@ -69,8 +72,8 @@ def understood(captions: Sequence[str], vocabulary: Vocabulary, length: int) -> 
     Raises
     ------
     ValueError
-        If a caption is empty or too long, or holds a word that the model has never seen: then the nearest ones
-        that it knows are named.
+        If the captions are one string, or one of them is empty or too long, or holds a word that the model has
+        never seen: then the nearest ones that it knows are named.
 
     Examples
     --------
@@ -78,6 +81,8 @@ def understood(captions: Sequence[str], vocabulary: Vocabulary, length: int) -> 
     Traceback (most recent call last):
     ValueError: the model does not know the word 'dog' in 'a red dog'; did you mean 'dot'? It knows: a, dot, red, star
     """
+    if isinstance(captions, str) or not len(captions):
+        raise ValueError(f"captions must be a list of at least one string, got {captions!r}")
     for caption in captions:
         found = words(caption)
         if not found:
@@ -92,6 +97,13 @@ def understood(captions: Sequence[str], vocabulary: Vocabulary, length: int) -> 
                     f"the model does not know the word {word!r} in {caption!r}{guess} {_known(vocabulary)}"
                 )
     return vocabulary.encode(list(captions), length)
+
+
+def check_captions(tokens: Int[Tensor, "n l"], shape: tuple[int, int], vocabulary: int) -> None:
+    """Raise a ValueError unless these are captions as tokens of a vocabulary, padding and unknown included."""
+    expect("captions", tokens, torch.int64, tuple(shape))
+    if not ((0 <= tokens) & (tokens < vocabulary)).all():
+        raise ValueError(f"words must be in 0..{vocabulary - 1}, got {tokens.min()}..{tokens.max()}")
 
 
 def _known(vocabulary: Vocabulary, most: int = 40) -> str:

@@ -26,7 +26,7 @@ from course_lib.model import Model
 from course_lib.nn.embeddings import TimeEmbedding
 from course_lib.nn.unet import Attention, ResBlock
 from course_lib.transformers.blocks import Cross
-from course_lib.transformers.text import TextEncoder, understood
+from course_lib.transformers.text import TextEncoder, check_captions, understood
 
 
 class TextUNet(nn.Module):
@@ -116,9 +116,11 @@ class TextToImage(Model):
         reading: int = 64,
         drop: float = 0.1,
     ) -> None:
-        if size % 4 or reading % 32 or not 0 <= drop <= 1:
+        least = min(length, channels, size, width, depth, reading)
+        if least < 1 or size % 4 or width % 32 or reading % 32 or not 0 <= drop <= 1:
             raise ValueError(
-                f"size must be a multiple of 4, reading of 32, drop in [0, 1], got {size}, {reading}, {drop}"
+                "all sizes must be at least 1, size a multiple of 4, width and reading of 32, drop in [0, 1], "
+                f"got {size}, {width}, {reading}, {drop}"
             )
         sizes = {"channels": channels, "size": size, "width": width, "depth": depth, "reading": reading, "drop": drop}
         super().__init__(words=list(words), length=length, **sizes)
@@ -129,11 +131,12 @@ class TextToImage(Model):
 
     def check(self, batch: Batch) -> None:
         super().check(batch)
-        if batch.x.shape[1:] != self.shape or batch.y.shape != (len(batch.x), self.length):
+        if batch.x.shape[1:] != self.shape or batch.x.abs().max() > 2:
             raise ValueError(
-                f"images must be (B, {', '.join(map(str, self.shape))}) and captions int64 (B, {self.length}), "
-                f"got {tuple(batch.x.shape)} and {tuple(batch.y.shape)}"
+                f"images must be (B, {', '.join(map(str, self.shape))}) in about [-1, 1], got {tuple(batch.x.shape)} "
+                f"with values up to {float(batch.x.abs().max()):.3g}"
             )
+        check_captions(batch.y, (len(batch.x), self.length), len(self.vocabulary))
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Mean squared error of the velocity, some captions left out (as `diffusion.flow`)."""
@@ -188,14 +191,14 @@ class TextToImage(Model):
         Tensor, float32, (n, channels, size, size)
             The state after each step; the last is the images, in about [-1, 1].
         """
+        if n < 1:
+            raise ValueError(f"n must be at least 1 image, got {n}")
         anything = torch.zeros(n, self.length, dtype=torch.int64, device=self.device)
         tokens = anything if tokens is None else tokens
         noise = torch.randn(n, *self.shape, device=self.device) if noise is None else noise
-        if n < 1 or tokens.shape != anything.shape or noise.shape != (n, *self.shape):
-            raise ValueError(
-                f"tokens must be ({n}, {self.length}) and noise {(n, *self.shape)}, "
-                f"got {tuple(tokens.shape)} and {tuple(noise.shape)}"
-            )
+        check_captions(tokens, anything.shape, len(self.vocabulary))
+        if noise.shape != (n, *self.shape):
+            raise ValueError(f"noise must be {(n, *self.shape)}, got {tuple(noise.shape)}")
         self.eval()
         field = guided(self.predictor(tokens), self.predictor(anything), guidance)
         yield from adams_bashforth(field, noise, times(steps))
