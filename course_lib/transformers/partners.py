@@ -65,7 +65,7 @@ class Puzzles(NamedTuple):
 
 
 def partners(n: int, seed: int) -> Puzzles:
-    """Draw grids: places, keys and colours are uniform.
+    """Draw grids: keys, colours and the distances of partners are uniform.
 
     Parameters
     ----------
@@ -82,15 +82,34 @@ def partners(n: int, seed: int) -> Puzzles:
     if n < 1:
         raise ValueError(f"n must be at least 1 grid, got {n}")
     rng = torch.Generator().manual_seed(seed)
-    where = torch.rand(n, SIDE**2, generator=rng).argsort(dim=1)[:, : 2 * PAIRS]
-    keys = 1 + torch.rand(n, KEYS, generator=rng).argsort(dim=1)[:, :PAIRS].repeat_interleave(2, dim=1)
-    colours = torch.randint(1, COLOURS + 1, (n, 2 * PAIRS), generator=rng)
-    theirs = colours.unflatten(1, (PAIRS, 2)).flip(2).flatten(1) - 1
-    nothing = torch.zeros(n, SIDE**2, dtype=torch.int64)
-    on_grid = [
-        start.scatter(1, where, put) for start, put in ((nothing, keys), (nothing, colours), (nothing + NONE, theirs))
-    ]
-    return Puzzles(*(values.unflatten(1, (SIDE, SIDE)) for values in on_grid), where.unflatten(1, (PAIRS, 2)))
+    where = _places(n, rng)
+    keys = 1 + torch.rand(n, KEYS, generator=rng).argsort(dim=1)[:, :PAIRS, None].expand(-1, -1, 2)
+    colours = torch.randint(1, COLOURS + 1, (n, PAIRS, 2), generator=rng)
+    return Puzzles(_put(keys, where, 0), _put(colours, where, 0), _put(colours.flip(2) - 1, where, NONE), where)
+
+
+def _places(n: int, rng: torch.Generator) -> Int[Tensor, "n p 2"]:
+    """Where the marks of each pair stand, no two on one place."""
+    where = _loose_places(n, rng)
+    while (clash := (where.flatten(1).sort(dim=1).values.diff(dim=1) == 0).any(dim=1)).any():
+        where[clash] = _loose_places(int(clash.sum()), rng)
+    return where
+
+
+def _loose_places(n: int, rng: torch.Generator) -> Int[Tensor, "n p 2"]:
+    """The same, but two pairs may cross."""
+    far = torch.randint(1, SIDE, (n, PAIRS), generator=rng)
+    near = (torch.rand(n, PAIRS, generator=rng) * (2 * far + 1)).long() - far  # the way along the other axis
+    upright = torch.rand(n, PAIRS, 1, generator=rng) < 0.5
+    way = torch.where(upright, torch.stack([far, near], dim=2), torch.stack([near, far], dim=2))
+    first = (torch.rand(n, PAIRS, 2, generator=rng) * (SIDE - way.abs())).long() - way.clamp(max=0)
+    row, column = torch.stack([first, first + way], dim=2).unbind(dim=3)
+    return SIDE * row + column
+
+
+def _put(values: Int[Tensor, "n p 2"], where: Int[Tensor, "n p 2"], nothing: int) -> Int[Tensor, "n s s"]:
+    empty = torch.full((len(where), SIDE**2), nothing)
+    return empty.scatter(1, where.flatten(1), values.flatten(1)).unflatten(1, (SIDE, SIDE))
 
 
 def batches(size: int, seed: int = 0) -> Iterator[Batch]:
