@@ -254,9 +254,7 @@ check("next_token_loss")
 
 
 # %% tags=["task"] task="cached_attention" difficulty=2 importance=4 minutes=10
-def cached_attention(
-    q: Tensor, k: Tensor, v: Tensor, keys: Tensor, values: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
+def cached_attention(q: Tensor, k: Tensor, v: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """What one new place gets, and the keys and values that are kept for the next."""
     ### BEGIN SOLUTION
     keys, values = torch.cat([keys, k], dim=2), torch.cat([values, v], dim=2)
@@ -404,9 +402,7 @@ def pictures(tokens: Tensor) -> Tensor:
 torch.manual_seed(0)
 flat, labels = train_tokens.tokens.flatten(1), train_tokens.labels
 writer = Small(causal)
-losses = train(
-    writer.parameters(), lambda i: next_token_loss(writer, flat[i], CODES + labels[i]), len(flat), steps=200
-)
+losses = train(writer.parameters(), lambda i: next_token_loss(writer, flat[i], CODES + labels[i]), len(flat), steps=200)
 classes = torch.arange(10)
 ways = {"plain": (1.0, CODES), "top 20": (1.0, 20), "τ = 0.7": (0.7, CODES), "τ = 0": (0.0, CODES)}
 grid(
