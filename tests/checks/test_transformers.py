@@ -139,7 +139,10 @@ def test_grid_positions_values(student):
         "the row's cosines and sines come first, then the column's": side_by_side(cos_r, cos_c, sin_r, sin_c),
         "all cosines of a coordinate come first: do not interleave them with the sines": torch.stack(
             [cos_r, sin_r, cos_c, sin_c], dim=1
-        ).view(4, 2, 2, 2).transpose(2, 3).flatten(1),
+        )
+        .view(4, 2, 2, 2)
+        .transpose(2, 3)
+        .flatten(1),
         "n is the number of waves of one coordinate, a quarter of the width": turning(1, 0.1),
         "n is the number of waves of one coordinate, not the width": turning(1, 10**-0.5),
         "the exponent is -j / n: the first wave turns by 1, the others more slowly": turning(1, 100),
@@ -148,7 +151,7 @@ def test_grid_positions_values(student):
         "do not add the codes of row and column: half of the features is for each": together[0] + together[1],
         "this tells the row only": together[0],
         "this tells the column only": together[1],
-    }  # fmt: skip
+    }
     expect(student.grid_positions(r, c, 8), side_by_side(cos_r, sin_r, cos_c, sin_c), wrong)
 
 

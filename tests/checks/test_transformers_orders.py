@@ -27,14 +27,20 @@ def test_mask_schedule(student):
         "the angle is pi / 2 times r, not pi times r": by(lambda r: math.cos(math.pi * r)),
         "the cosine is not squared": by(lambda r: math.cos(math.pi / 2 * r) ** 2),
         "round down": [math.ceil(49 * math.cos(math.pi / 2 * r) - 1e-9) for r in (0.0, 0.25, 0.6, 1.0)],
-        "this is the share: multiply by the places and round down": [math.cos(math.pi / 2 * r) for r in (0, 0.25, 0.6, 1)],
-    }  # fmt: skip
+        "this is the share: multiply by the places and round down": [
+            math.cos(math.pi / 2 * r) for r in (0.0, 0.25, 0.6, 1.0)
+        ],
+    }
     expect([student.mask_schedule(r, 49) for r in (0.0, 0.25, 0.6, 1.0)], right, wrong)
 
 
 # Five places, three codes: three rows of log-probabilities to which numbers are added that a softmax takes out again.
-SURE = torch.tensor([[[0.7, 0.2, 0.1], [0.05, 0.9, 0.05], [0.15, 0.45, 0.4], [0.3, 0.3, 0.4], [0.02, 0.08, 0.9]],
-                     [[0.1, 0.8, 0.1], [0.6, 0.3, 0.1], [0.2, 0.2, 0.6], [0.05, 0.05, 0.9], [0.7, 0.1, 0.2]]]).log()  # fmt: skip
+SURE = torch.tensor(
+    [
+        [[0.7, 0.2, 0.1], [0.05, 0.9, 0.05], [0.15, 0.45, 0.4], [0.3, 0.65, 0.05], [0.02, 0.08, 0.9]],
+        [[0.1, 0.8, 0.1], [0.6, 0.3, 0.1], [0.2, 0.2, 0.6], [0.05, 0.05, 0.9], [0.7, 0.1, 0.2]],
+    ]
+).log()
 SHIFT = torch.tensor([[0.0, -6, 7, 1, -3], [2, 4, 0, -5, 1]])[..., None]
 GUESS = torch.tensor([[0, 1, 0, 2, 1], [1, 1, 2, 1, 0]])
 HIDDEN = torch.tensor([[True, True, True, False, True], [True, True, True, True, False]])
@@ -56,7 +62,10 @@ def test_rehide(student):
     want = torch.tensor([[False, False, True, False, True], [False, True, False, True, False]])
     wrong = {
         "these are the surest: hide the least sure": least(-own),
-        "what was kept earlier is never hidden again": torch.zeros(2, 5, dtype=torch.bool).scatter(1, own.argsort(1)[:, :2], True),
+        "these are the surest, and those kept earlier: hide the least sure": least(-own, known=-math.inf),
+        "what was kept earlier is never hidden again": torch.zeros(2, 5, dtype=torch.bool).scatter(
+            1, own.argsort(1)[:, :2], True
+        ),
         "what was kept earlier is surest of all, not least sure": least(own, known=-math.inf),
         "how sure is the guess itself? This takes the likeliest token's probability": least(SURE.amax(2)),
         "logits of two places cannot be compared: take their log-softmax": least(own_logits),
@@ -65,7 +74,7 @@ def test_rehide(student):
         "`count` places of each image, not of all images together": of_all.view(2, 5),
         "argsort gives the places in order, not the rank of each place": ranked < 2,
         "return true and false for all places, not the places' numbers": ranked[:, :2],
-    }  # fmt: skip
+    }
     expect(student.rehide(SURE + SHIFT, GUESS, HIDDEN, 2), want, wrong)
 
 
@@ -82,7 +91,9 @@ def test_scale_mask(student):
     rows, columns = scale[:, None], scale
     plain = torch.tensor([0, 1, 1, 2, 2, 2])
     wrong = {
-        "within a scale all look at all: this is the causal mask of single places": torch.ones(14, 14, dtype=torch.bool).tril(),
+        "within a scale all look at all: this is the causal mask of single places": torch.ones(
+            14, 14, dtype=torch.bool
+        ).tril(),
         "coarser scales may be looked at too": rows == columns,
         "a scale may look at itself too": rows > columns,
         "rows look, columns are looked at: this is the mask of the other direction": rows <= columns,
@@ -90,7 +101,7 @@ def test_scale_mask(student):
         "all coarser scales may be looked at, not only the next": (rows == columns) | (rows == columns + 1),
         "a map of side s has s * s places": plain[:, None] >= plain,
         "the mask is bool": (rows >= columns).float(),
-    }  # fmt: skip
+    }
     expect(student.scale_mask(torch.tensor([1, 2, 3])), rows >= columns, wrong)
 
 

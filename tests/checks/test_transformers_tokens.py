@@ -79,20 +79,26 @@ def test_cached_attention_values(student):
     out = torch.tensor([2.0, 8, 1, 0]).view(1, 1, 1, 4)
     wrong = {
         "the new place must look at itself too: add its key and value first": (
-            torch.tensor([2.2, 8.8, 0, 0]).view(1, 1, 1, 4), keys, values,
+            torch.tensor([2.2, 8.8, 0, 0]).view(1, 1, 1, 4),
+            keys,
+            values,
         ),
         "this place sees the first one only: all that is kept is earlier, so no mask is needed": (
-            VALUES[:, :, :1], keys, values,
+            VALUES[:, :, :1],
+            keys,
+            values,
         ),
         "the new place looks at itself only: the kept ones are missing": (VALUE, keys, values),
         "the new place stands behind those that are kept, not in front": (
-            out, torch.cat([KEY, KEYS], 2), torch.cat([VALUE, VALUES], 2),
+            out,
+            torch.cat([KEY, KEYS], 2),
+            torch.cat([VALUE, VALUES], 2),
         ),
         "what is returned must hold the new key and value": (out, KEYS, VALUES),
         "return all keys and values, not only the new ones": (out, KEY, VALUE),
         "keys come first, then values": (out, values, keys),
         "return what the place gets, then all keys, then all values": out,
-    }  # fmt: skip
+    }
     expect(student.cached_attention(ASK, KEY, VALUE, KEYS, VALUES), (out, keys, values), wrong)
 
 
@@ -111,24 +117,24 @@ def test_cached_attention_from_the_first_place(student):
     expect((keys, values), (k, v))
 
 
-LOGITS = torch.tensor([[3.0, 2.0, -1.0, 0.5], [0.2, 1.0, 2.4, 2.0], [-1.0, 2.0, 1.5, -2.0], [1.0, -0.5, 0.0, 0.9]])
-NOISE = torch.tensor([[-0.5, 2.1, 6.0, 0.3], [1.9, -0.2, 0.1, 1.4], [5.5, -0.3, 0.9, 1.0], [0.1, 3.8, 2.3, 0.9]])
+LOGITS = 2 * torch.arange(200.0).mul(7).sin().view(40, 5)
+NOISE = 3 * torch.arange(200.0).mul(11).cos().view(40, 5)
 
 
 @task("draw_token")
 def test_draw_token_values(student):
-    """The largest of logit + temperature * noise among the two likeliest tokens."""
-    temperature, best = 0.5, LOGITS >= LOGITS.topk(2).values[:, -1:]
+    """The largest of logit + temperature * noise among the three likeliest tokens."""
+    temperature, best = 0.5, LOGITS >= LOGITS.topk(3).values[:, -1:]
     mixed = LOGITS + temperature * NOISE
 
     def among(values: Tensor, where: Tensor = best) -> Tensor:
         return values.masked_fill(~where, -math.inf).argmax(1)
 
-    want, order = among(mixed), LOGITS.topk(2)
+    want, order = among(mixed), LOGITS.topk(3)
     wrong = {
         "the noise is missing: add temperature * noise": LOGITS.argmax(1),
         "all tokens are in the race: only the `top` likeliest may be drawn": mixed.argmax(1),
-        "top-k comes before the noise: the likeliest by their logits": (LOGITS + NOISE).argmax(1),
+        "all tokens are in the race, and the temperature is missing": (LOGITS + NOISE).argmax(1),
         "the temperature is missing: it multiplies the noise": among(LOGITS + NOISE),
         "the temperature multiplies the noise, or divides the logits, not the other way round": (
             among(LOGITS + NOISE / temperature)
@@ -141,24 +147,25 @@ def test_draw_token_values(student):
             (order.values + temperature * NOISE.gather(1, order.indices)).argmax(1)
         ),
         "each token has its own noise: take that of the tokens that are left": (
-            order.indices.gather(1, (order.values + temperature * NOISE[:, :2]).argmax(1, keepdim=True))[:, 0]
+            order.indices.gather(1, (order.values + temperature * NOISE[:, :3]).argmax(1, keepdim=True))[:, 0]
         ),
         "return the token's number, not its logit": mixed.masked_fill(~best, -math.inf).amax(1),
     }
-    expect(student.draw_token(LOGITS, NOISE, temperature, 2), want, wrong)
+    expect(student.draw_token(LOGITS, NOISE, temperature, 3), want, wrong)
 
 
 @task("draw_token")
 def test_draw_token_at_zero(student):
     """At temperature 0 it is the likeliest token, whatever the noise."""
     wrong = {"at temperature 0 a division gives infinities: multiply the noise instead": (LOGITS / 0.0).argmax(1)}
-    expect(student.draw_token(LOGITS, NOISE, 0.0, 4), LOGITS.argmax(1), wrong)
+    expect(student.draw_token(LOGITS, NOISE, 0.0, 5), LOGITS.argmax(1), wrong)
 
 
 @task("draw_token")
 def test_draw_token_uses_the_noise(student):
     """Randomness comes from the noise that is given, and tokens have the shape of the rows."""
     logits, noise = torch.zeros(5, 40, 8) + torch.arange(8) / 100, torch.arange(1600.0).mul(7).sin().view(5, 40, 8)
-    got = student.draw_token(logits, noise, 1.0, 8)
+    got, again = (student.draw_token(logits, noise, 1.0, 8) for _ in range(2))
+    same = isinstance(got, Tensor) and isinstance(again, Tensor) and torch.equal(got, again)
+    require(same, "the same noise gave another token: use the noise that was given instead of drawing your own")
     expect(got, (logits + noise).argmax(2))
-    require(torch.equal(got, student.draw_token(logits, noise, 1.0, 8)), "the same noise gave another token")

@@ -24,16 +24,20 @@ def test_marked(student):
     wrong = {
         "the mark is missing": (words, CAPTIONS == 0),
         "the mark is missing in `hidden`, which needs 1 + L places": (x, CAPTIONS == 0),
-        "the mark stands in front, not at the end": (torch.cat([words, front], 1), torch.cat([CAPTIONS == 0, shown], 1)),
+        "the mark stands in front, not at the end": (
+            torch.cat([words, front], 1),
+            torch.cat([CAPTIONS == 0, shown], 1),
+        ),
         "`hidden` is turned: true is padding": (x, ~hidden),
         "`hidden` is turned: true is padding, and the mark is none": (x, torch.cat([shown, CAPTIONS != 0], 1)),
         "the mark is never hidden": (x, torch.cat([~shown, CAPTIONS == 0], 1)),
         "the mark is never hidden, not even for a caption without words": (
-            x, torch.cat([(CAPTIONS == 0).all(1, keepdim=True), CAPTIONS == 0], 1),
+            x,
+            torch.cat([(CAPTIONS == 0).all(1, keepdim=True), CAPTIONS == 0], 1),
         ),
         "the mark is added to the words: it needs a place of its own": (words + MARK, CAPTIONS == 0),
         "return two things: vectors and `hidden`": x,
-    }  # fmt: skip
+    }
     expect(student.marked(CAPTIONS, BOOK, MARK), (x, hidden), wrong)
 
 
@@ -65,7 +69,9 @@ def test_word_attention(student):
         "padding is looked at": reference(ASKS, KEYS, VALUES),
         "`hidden` is true where one may not look: turn it for the mask": (
             torch.where(PADDING.any(1)[:, None, None, None], VALUES[:, :, 2:], torch.nan).expand(2, 2, 2, 4),
-            torch.where(PADDING.any(1)[:, None, None, None], PADDING[:, None, None].float(), torch.nan).expand(2, 2, 2, 3),
+            torch.where(PADDING.any(1)[:, None, None, None], PADDING[:, None, None].float(), torch.nan).expand(
+                2, 2, 2, 3
+            ),
         ),
         "(B, M) became a mask of places: it needs axes for heads and places, (B, 1, 1, M)": (
             reference(ASKS, KEYS, VALUES, ~PADDING)
@@ -73,15 +79,17 @@ def test_word_attention(student):
         "(B, 1, M) became a mask of heads: it needs axes for heads and places, (B, 1, 1, M)": (
             reference(ASKS, KEYS, VALUES, ~PADDING[:, None])
         ),
-        "keys of 0 are looked at as well, e^0 = 1: hide them by the mask": (
-            reference(ASKS, KEYS * mask.mT, VALUES)
+        "keys of 0 are looked at as well, e^0 = 1: hide them by the mask": (reference(ASKS, KEYS * mask.mT, VALUES)),
+        "values of 0 leave weights that do not sum to 1 over the words: hide by the mask": (
+            free @ (VALUES * mask.mT),
+            free,
         ),
-        "values of 0 leave weights that do not sum to 1 over the words: hide by the mask": (free @ (VALUES * mask.mT), free),
         "the weights of each place sum to 1: the softmax runs over the words": (
-            to_words.softmax(2) @ VALUES, to_words.softmax(2),
+            to_words.softmax(2) @ VALUES,
+            to_words.softmax(2),
         ),
         "return two things, as `attention`": want[0],
-    }  # fmt: skip
+    }
     expect(student.word_attention(ASKS, KEYS, VALUES, PADDING), want, wrong)
 
 
