@@ -99,7 +99,7 @@ def understood(captions: Sequence[str], vocabulary: Vocabulary, length: int) -> 
     return vocabulary.encode(list(captions), length)
 
 
-def check_captions(tokens: Int[Tensor, "n l"], shape: tuple[int, int], vocabulary: int) -> None:
+def check_captions(tokens: Tensor, shape: tuple[int, int], vocabulary: int) -> None:
     """Raise a ValueError unless these are captions as tokens of a vocabulary, padding and unknown included."""
     expect("captions", tokens, torch.int64, tuple(shape))
     if not ((0 <= tokens) & (tokens < vocabulary)).all():

@@ -388,9 +388,7 @@ class ArcTanh(torch.nn.Module):
 
 def test_the_pyramid_of_an_image_whose_means_are_known():
     tokenizer = MeanTokenizer()
-    halves = torch.full(
-        (7, 7), 4
-    )  # grey in the middle row, white above and black below: symmetric, so grey in the mean
+    halves = torch.full((7, 7), 4)  # grey in the middle row, white above, black below: the mean is grey
     halves[:3], halves[4:] = 8, 0
     rows = pyramid(tokenizer, torch.stack([torch.full((7, 7), 6), halves]))
     assert rows[0].unique().tolist() == [6]  # an image of one colour is that at all scales
