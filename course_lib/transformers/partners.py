@@ -169,7 +169,7 @@ class Attending(Matcher):
     width, depth, heads : int
     """
 
-    def __init__(self, width: int = 48, depth: int = 2, heads: int = 2) -> None:
+    def __init__(self, width: int = 32, depth: int = 2, heads: int = 2) -> None:
         super().__init__(width, {"width": width, "depth": depth, "heads": heads})
         self.register_buffer("places", grid(SIDE, SIDE, width), persistent=False)
         self.blocks = nn.ModuleList(Block(width, heads) for _ in range(depth))
@@ -193,14 +193,14 @@ class Attending(Matcher):
 
 
 class Convolving(Matcher):
-    """By 3 x 3 convolutions, each in a residual branch; 8/7 the width of an attending one has about its parameters.
+    """By 3 x 3 convolutions, each in a residual branch; with 9/8 of the width, about as many parameters.
 
     Parameters
     ----------
     width, depth : int
     """
 
-    def __init__(self, width: int = 56, depth: int = 2) -> None:
+    def __init__(self, width: int = 36, depth: int = 2) -> None:
         super().__init__(width, {"width": width, "depth": depth})
         self.blocks = nn.ModuleList(Neighbours(width) for _ in range(depth))
 
