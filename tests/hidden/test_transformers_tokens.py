@@ -1,7 +1,7 @@
-"""Hidden points of 04_transformers, continued: images as tokens (see test_transformers.py).
+"""Hidden points of 04_transformers, continued: one token after the other (see test_transformers.py).
 
-Numbers of which the largest or the least is asked for are drawn where no rounding can change the answer: the
-runner-up is 0.01 away at least, and shares of places keep as far from whole numbers.
+Logits of which the largest is asked for are drawn where no rounding can change the answer: the runner-up is less by
+0.01 at least.
 """
 
 import math
@@ -79,11 +79,10 @@ def reference(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> tu
 @task("cached_attention")
 @pytest.mark.parametrize(("b", "heads", "kept", "d"), [(4, 4, 4, 4), (2, 3, 5, 6), (2, 3, 1, 4)])
 def test_cached_attention(student, rng, b, heads, kept, d):
-    """Random keys and values of random numbers of places: values and gradients."""
+    """Random keys and values of random numbers of places."""
     student.attention = reference
     q, k, v = (1.5 * normal(rng, b, heads, 1, d) for _ in range(3))
     keys, values = (1.5 * normal(rng, b, heads, kept, d) for _ in range(2))
-    given = [part.requires_grad_() for part in (q, k, v, keys, values)]
     longer = torch.cat([keys, k], 2), torch.cat([values, v], 2)
     mass = ((q * longer[0]).sum(-1, keepdim=True) / math.sqrt(d)).exp()
     right = ((mass * longer[1]).sum(2, keepdim=True) / mass.sum(2, keepdim=True), *longer)
@@ -99,9 +98,19 @@ def test_cached_attention(student, rng, b, heads, kept, d):
         "keys come first, then values": (right[0], longer[1], longer[0]),
         "return what the place gets, then all keys, then all values": right[0],
     }
+    expect(student.cached_attention(q, k, v, keys, values), right, wrong)
+
+
+@task("cached_attention")
+def test_cached_attention_gradients(student, rng):
+    """Gradients reach the new place and all that is kept, as through an attention to them all."""
+    q, k, v = (1.5 * normal(rng, 2, 3, 1, 4) for _ in range(3))
+    keys, values = (1.5 * normal(rng, 2, 3, 5, 4) for _ in range(2))
+    given = [part.requires_grad_() for part in (q, k, v, keys, values)]
+    longer = torch.cat([keys, k], 2), torch.cat([values, v], 2)
+    right = student.attention(q, *longer)[0], *longer  # its own: what is wrong with that is told in its task
     got = student.cached_attention(q, k, v, keys, values)
-    expect(got, right, wrong)
-    weights = [normal(rng, *part.shape) for part in right]
+    weights = [normal(rng, *part.shape) for part in (v, *longer)]
     require(all(part.requires_grad for part in got), "no gradient passes through your function: detach nothing")
     sums = [sum((part * weight).sum() for part, weight in zip(parts, weights)) for parts in (got, right)]
     mine, want = (torch.autograd.grad(total, given, materialize_grads=True) for total in sums)
@@ -170,79 +179,3 @@ def test_draw_token(student, rng, rows, codes, top):
     expect(
         student.draw_token(logits, noise, 0.0, top), logits.argmax(1), {"at temperature 0 it is the likeliest": mixed}
     )
-
-
-@task("maskgit")
-def test_mask_schedule(student, rng):
-    """Random shares of random numbers of places."""
-    for places in (30 + whole(rng, 300, 6)).tolist():
-        shares = between(rng, 0.15, 0.85, 200).tolist()
-        exact = [places * math.cos(math.pi / 2 * done) for done in shares]
-        done, number = next((r, x) for r, x in zip(shares, exact) if 0.05 < x % 1 < 0.95)
-        wrong = {
-            "this falls in equal steps": math.floor(places * (1 - done)),
-            "this says how many are kept": places - math.floor(number),
-            "the cosine falls from 1 to 0": math.floor(places * math.sin(math.pi / 2 * done)),
-            "the angle is pi / 2 times r": math.floor(places * math.cos(done)),
-            "the angle is pi / 2 times r, not pi times r": math.floor(places * math.cos(math.pi * done)),
-            "the cosine is not squared": math.floor(number**2 / places),
-            "round down": math.ceil(number),
-            "this is the share": number / places,
-            "round down to a whole number": number,
-        }
-        expect(student.mask_schedule(done, places), math.floor(number), wrong)
-
-
-@task("maskgit")
-@pytest.mark.parametrize(("b", "places", "codes", "count"), [(8, 8, 8, 3), (6, 11, 5, 4)], ids=["cube", "oblong"])
-def test_rehide(student, rng, b, places, codes, count):
-    """Random logits, guesses and hidden places."""
-    hidden = between(rng, 0, 1, b, places).argsort(1) < places - 2  # two of each image were kept before
-    steps = torch.stack([torch.randperm(places, generator=rng, device="cpu") for _ in range(b)])
-    own = -0.15 - 0.3 * (steps + between(rng, 0.1, 0.9, b, places))  # log-probabilities of the guesses, well apart
-    tokens, rest = whole(rng, codes, b, places), normal(rng, b, places, codes - 1).log_softmax(-1)
-    rest = rest + torch.log(-torch.expm1(own))[..., None]
-    at = one_hot(tokens, codes).bool()
-    logits = torch.empty(b, places, codes).masked_scatter(~at, rest).masked_scatter(at, own)
-    shifted = logits + 4 * normal(rng, b, places, 1)
-
-    def least(sure: Tensor, count: int = count, known: float = math.inf) -> Tensor:
-        order = sure.masked_fill(~hidden, known).argsort(1)[:, :count]
-        return torch.zeros(b, places, dtype=torch.bool).scatter(1, order, True)
-
-    everywhere = own.argsort(1)[:, :count]
-    of_all = own.masked_fill(~hidden, math.inf).flatten().argsort()[: b * count]
-    right = least(own)
-    wrong = {
-        "these are the surest": least(-own),
-        "these are the surest, and those kept earlier": least(-own, known=-math.inf),
-        "what was kept earlier is never hidden again": torch.zeros_like(hidden).scatter(1, everywhere, True),
-        "what was kept earlier is surest of all": least(own, known=-math.inf),
-        "how sure is the guess itself?": least(logits.amax(2)),
-        "take the log-softmax of the logits": least(shifted.gather(2, tokens[..., None])[..., 0]),
-        "`count` places are to be hidden, not kept": least(own, places - count),
-        "return those to hide": ~right,
-        "of each image": torch.zeros(b * places, dtype=torch.bool).scatter(0, of_all, True).view(b, places),
-        "argsort gives the places in order": own.masked_fill(~hidden, math.inf).argsort(1) < count,
-    }
-    expect(student.rehide(shifted, tokens, hidden, count), right, wrong)
-    expect(student.rehide(shifted, tokens, hidden, 0), torch.zeros_like(hidden))
-
-
-@task("scale_mask")
-def test_scale_mask(student, rng):
-    """Random sides, from coarse to fine."""
-    for maps in (2, 3, 4):
-        sides = 1 + whole(rng, 3, maps).cumsum(0) + torch.arange(maps)
-        scale = torch.cat([torch.full((int(side) ** 2,), i) for i, side in enumerate(sides)])
-        rows, columns = scale[:, None], scale
-        wrong = {
-            "within a scale all look at all": torch.ones(len(scale), len(scale), dtype=torch.bool).tril(),
-            "coarser scales may be looked at too": rows == columns,
-            "a scale may look at itself too": rows > columns,
-            "rows look, columns are looked at": rows <= columns,
-            "true is where a place may look": rows < columns,
-            "all coarser scales may be looked at": (rows == columns) | (rows == columns + 1),
-            "the mask is bool": (rows >= columns).float(),
-        }
-        expect(student.scale_mask(sides), rows >= columns, wrong)

@@ -72,12 +72,10 @@ def reference(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> tu
 @task("word_attention")
 @pytest.mark.parametrize(("b", "heads", "places", "m"), [(4, 4, 4, 4), (3, 2, 7, 5)], ids=["cube", "oblong"])
 def test_word_attention(student, rng, b, heads, places, m):
-    """Random questions and words, some of them padding: values and gradients."""
+    """Random questions and words, some of them padding."""
     student.attention = reference
     q, k, v = (1.5 * normal(rng, b, heads, n, 4) for n in (places, m, m))
     hidden = torch.cat([torch.zeros(b, 1, dtype=torch.bool), captions(rng, b, m - 1, 5) == 0], 1)
-    for part in (q, k, v):
-        part.requires_grad_()
     words = ~hidden[:, None, None]
     mass = (torch.einsum("bhld,bhmd->bhlm", q, k) / 2).exp() * words
     weights = mass / mass.sum(-1, keepdim=True)
@@ -96,9 +94,17 @@ def test_word_attention(student, rng, b, heads, places, m):
     if b == heads == places:
         wrong["a mask of places: it needs the shape (B, 1, 1, M)"] = reference(q, k, v, ~hidden)
         wrong["a mask of heads: it needs the shape (B, 1, 1, M)"] = reference(q, k, v, ~hidden[:, None])
+    expect(student.word_attention(q, k, v, hidden), right, wrong)
+
+
+@task("word_attention")
+def test_word_attention_gradients(student, rng):
+    """Gradients reach the picture and the words, and none the padding."""
+    q, k, v = (1.5 * normal(rng, 3, 2, n, 4).requires_grad_() for n in (6, 5, 5))
+    hidden = torch.cat([torch.zeros(3, 1, dtype=torch.bool), captions(rng, 3, 4, 5) == 0], 1)
+    right = student.attention(q, k, v, ~hidden[:, None, None])  # its own: what is wrong with that is told in its task
     got = student.word_attention(q, k, v, hidden)
-    expect(got, right, wrong)
-    factors = [normal(rng, *part.shape) for part in right]
+    factors = [normal(rng, *part.shape) for part in (q, right[1])]
     require(all(part.requires_grad for part in got), "no gradient passes through your function: detach nothing")
     sums = [sum((part * factor).sum() for part, factor in zip(parts, factors)) for parts in (got, right)]
     mine, want = (torch.autograd.grad(total, (q, k, v), materialize_grads=True) for total in sums)
