@@ -68,12 +68,6 @@ def merge_heads(x):
     return torch.cat([x[:, head] for head in range(x.shape[1])], dim=-1)
 
 
-@right("heads")
-def merge_heads(x):
-    b, heads, length, d = x.shape
-    return x.permute(0, 2, 1, 3).contiguous().view(b, length, heads * d)
-
-
 @right("grid_positions")
 def grid_positions(rows, columns, width):
     n = width // 4
@@ -108,16 +102,6 @@ def next_token_loss(decoder, tokens, start):
     before[:, 0] = start
     log_p = decoder(before).log_softmax(dim=-1)
     return nll_loss(log_p.permute(0, 2, 1), tokens)
-
-
-@right("next_token_loss")
-def next_token_loss(decoder, tokens, start):
-    """Place by place, as one draws."""
-    sentence, nats = torch.cat([start[:, None], tokens], dim=1), []
-    for place in range(tokens.shape[1]):
-        logits = decoder(sentence[:, : place + 1])[:, -1]
-        nats.append(cross_entropy(logits, tokens[:, place]))
-    return torch.stack(nats).mean()
 
 
 @right("cached_attention")
@@ -202,13 +186,6 @@ def modulate(x, gain, bias):
 
 
 @right("ada_ln")
-def modulate(x, gain, bias):
-    centred = x - x.mean(dim=-1, keepdim=True)
-    normed = centred * torch.rsqrt(centred.square().mean(dim=-1, keepdim=True) + 1e-5)
-    return torch.stack([one + one * g + b for one, g, b in zip(normed, gain, bias)])
-
-
-@right("ada_ln")
 def ada_ln(x, branch, gain, bias, gate):
     change = branch(modulate_(x, gain, bias))
     return torch.addcmul(x, gate.unsqueeze(1).expand_as(x), change)
@@ -235,13 +212,6 @@ def marked(tokens, book, mark):
     numbers = nn.functional.pad(tokens + 1, (1, 0))
     x = torch.cat([mark[None], book])[numbers] * (numbers != 1)[..., None]
     return x, numbers == 1
-
-
-@right("word_attention")
-def word_attention(q, k, v, hidden):
-    scores = q @ k.transpose(2, 3) * q.shape[3] ** -0.5
-    weights = (scores - 1e9 * hidden.float()[:, None, None, :]).softmax(dim=3)
-    return weights @ v, weights
 
 
 @right("word_attention")
