@@ -185,7 +185,7 @@ codes = places_of(16, 16, 64)
 likeness = (codes @ codes.T) / 32  # each code has length sqrt(32)
 
 
-def near(row: int, column: int):
+def near(column: int, row: int):
     return grid(
         heat((likeness[16 * row + column].view(1, 16, 16) - likeness.min()) / (1 - likeness.min())),
         width=180,
@@ -227,22 +227,18 @@ test = partners.partners(pick(smoke=60, laptop=600, gpu=2000), seed=1_000_000)
 def puzzle(i: int, weights: torch.Tensor | None = None, asking: int | None = None) -> torch.Tensor:
     """The marks of a grid as a picture, on a ground that is as dark as `weights` (16, 16) in [0, 1] say."""
     side, cell = partners.SIDE, 20
-    ground = heat(torch.zeros(1, side, side) if weights is None else weights[None])
+    ground = 1 - 2 * (torch.zeros(side, side) if weights is None else weights).expand(1, 3, -1, -1)
     ground = to_uint8(ground.repeat_interleave(cell, 2).repeat_interleave(cell, 3))[0]
     page = Image.fromarray(ground.permute(1, 2, 0).numpy())
     pen = ImageDraw.Draw(page)
     pen.rectangle((0, 0, side * cell - 1, side * cell - 1), outline="#bbbbbb")
     for place in test.where[i].flatten().tolist():
         row, column = divmod(place, side)
-        middle, key, ink = (
-            (column * cell + cell / 2, row * cell + cell / 2),
-            test.keys[i, row, column],
-            INKS[test.colours[i, row, column] - 1],
-        )
-        pen.ellipse(
-            [m - 9 for m in middle] + [m + 9 for m in middle], fill=ink, outline="black" if place == asking else ink
-        )
-        pen.text(middle, " ABCDEFGH"[key], fill="white", anchor="mm", font_size=14)
+        middle = column * cell + cell / 2, row * cell + cell / 2
+        ink = INKS[test.colours[i, row, column] - 1]
+        around = [m - 7 for m in middle] + [m + 7 for m in middle]
+        pen.ellipse(around, fill=ink, outline="black" if place == asking else ink)
+        pen.text(middle, " ABCDEFGH"[test.keys[i, row, column]], fill="white", anchor="mm", font_size=12)
     return torch.from_numpy(np.array(page)).permute(2, 0, 1)
 
 
@@ -266,7 +262,7 @@ show_code(partners.Attending.body)
 show_code(partners.Neighbours.forward)
 
 # %%
-steps = pick(smoke=4, laptop=200, gpu=500)
+steps = pick(smoke=4, laptop=250, gpu=500)
 rate = {"optimizer": partial(adamw, lr=3e-3), "lr_factor": warmup_cosine(steps, warmup=min(50, steps // 2))}
 solvers_, right_ = {}, {}
 for name, kind in (("attention", partners.Attending), ("convolution", partners.Convolving)):
@@ -297,13 +293,13 @@ curves(
     levels={"chance": 0.25},
     xlabel="distance of the partner",
     ylabel="share right",
-    caption="New puzzles. Two convolutions see as far as two places, and beyond that they guess.",
-    alt="Attention is right at all distances; the convolution only at one and two, and at chance level beyond",
+    caption="New puzzles. Two convolutions see as far as two places, and have learned the nearest; beyond they guess.",
+    alt="Attention is right at all distances; the convolution better than chance only at the nearest, and at chance level beyond",
 )
 
 # %% [markdown]
-# How does attention do it? Look at the weights. For each mark, the head that looks at partners most is shown as a
-# ground colour: the darker, the more the circled mark takes from there.
+# How does attention do it? Look at the weights, in the head that looks at partners most: the darker the ground, the more
+# the circled mark takes from there.
 
 # %%
 seen = [weights.cpu() for weights in solvers_["attention"].looks(test.x[:40].to(device))]
@@ -1377,8 +1373,8 @@ table(
 # positions. By section 1 it is permutation equivariant, so what the mark gathers *cannot* depend on the order of the words.
 
 # %%
-apart = [s for s in map(Scene.of, shapes(pick(smoke=100, laptop=1200, gpu=3000), seed=24).captions)]
-apart = [s for s in apart if s.first.colour != s.second.colour and s.first.shape != s.second.shape]
+everyone = map(Scene.of, shapes(pick(smoke=100, laptop=1200, gpu=3000), seed=24).captions)
+apart = [s for s in everyone if s.first.colour != s.second.colour and s.first.shape != s.second.shape]
 apart_pixels = draw(apart, seed=25)
 
 
