@@ -347,8 +347,20 @@ def test_clip_of_perfect_pairs(monkeypatch):
     assert model.loss(pairs)["loss"].item() == 0
     assert model.loss(pairs)["found"].item() == 1
     assert math.exp(COLDEST) == pytest.approx(100)
+    monkeypatch.setattr(model, "read", lambda y: torch.eye(32)[[1, 2, 3, 4, 5, 0]])
+    assert model.loss(pairs)["loss"].item() == pytest.approx(100, abs=1e-3)  # all captions one place off
+    monkeypatch.setattr(model, "read", lambda y: torch.eye(32)[:6])
     model.log_scale.data.fill_(0.0)  # tau = 1: each row is 1, 0, 0, 0, 0, 0
     assert model.loss(pairs)["loss"].item() == pytest.approx(math.log(1 + 5 / math.e), abs=1e-5)
+
+
+def test_found_is_the_share_of_images_not_of_captions(monkeypatch):
+    """All images are nearest to the first caption, yet each caption to its own image."""
+    model, images = clip(), torch.eye(3) + torch.tensor([[0.0, 0, 0], [2, 0, 0], [2, 0, 0]])
+    monkeypatch.setattr(model, "see", lambda x: images / images.norm(dim=1, keepdim=True))
+    monkeypatch.setattr(model, "read", lambda y: torch.eye(3))
+    pairs = Batch(torch.zeros(3, 3, 32, 32), torch.zeros(3, LENGTH, dtype=torch.int64))
+    assert model.loss(pairs)["found"].item() == pytest.approx(1 / 3)
 
 
 def test_clip_that_sees_no_difference_guesses(monkeypatch):

@@ -12,7 +12,7 @@ from course_lib.data.images import Batch
 from course_lib.device import seeded
 from course_lib.model import last
 from course_lib.training import train_steps
-from course_lib.transformers import scales
+from course_lib.transformers import contest, maskgit, scales
 from course_lib.transformers.attention import Cache
 from course_lib.transformers.maskgit import MaskGit, least_sure, masked
 from course_lib.transformers.prior import TokenPrior, TokenSet, drawn, gumbel
@@ -257,6 +257,22 @@ def test_without_chance_the_surest_guesses_are_kept():
     assert torch.equal(first, tokens.masked_fill(~kept, -1))
 
 
+def test_chance_has_less_of_a_say_from_round_to_round(monkeypatch):
+    """With noise that is 1 everywhere, what is added to log p is read off: choice (1 - t / T)."""
+    added = []
+
+    def spy(sure, count):
+        added.append(sure[sure.isfinite()])
+        return least_sure(sure, count)
+
+    monkeypatch.setattr(maskgit, "gumbel", torch.ones_like)
+    monkeypatch.setattr(maskgit, "least_sure", spy)
+    last(build(MaskGit).sample(2, steps=4, choice=1000.0))
+    for step, sure in enumerate(added, start=1):
+        offset = 1000 * (1 - step / 4)
+        assert offset - 20 < sure.min() < sure.max() < offset
+
+
 def test_maskgit_needs_a_round():
     with pytest.raises(ValueError, match="at least one step"):
         next(build(MaskGit).sample(2, steps=0))
@@ -421,3 +437,34 @@ def test_a_pyramid_is_made_of_seven_by_seven_tokens():
 
 def test_sizes_of_the_scales():
     assert [sum(s * s for s in SIDES[:i]) for i in range(5)] == STARTS
+
+
+# The contest
+
+
+def test_nats_are_averaged_over_a_set():
+    model, images = (
+        build(Raster),
+        TokenSet(torch.randint(6, (2 * contest.PART, 3, 3)), torch.arange(2 * contest.PART) % 3),
+    )
+    with torch.no_grad():
+        whole = model.loss(Batch(images.tokens, images.labels))["loss"].item()
+    assert contest.nats(model, images, seed=0)["loss"] == pytest.approx(whole, abs=1e-4)
+
+
+@pytest.mark.parametrize(("family", "of"), [(Raster, None), (MaskGit, None), (Scales, finest)])
+def test_what_a_decoder_draws_is_an_image(family, of):
+    model = family(codes=256, width=8, depth=1, heads=1)
+    images = contest.draw(model, torch.tensor([3, 3]), *([of] if of else []))
+    assert images.shape == (2, 1, 28, 28)
+    assert images.abs().max() <= 1
+
+
+def test_training_in_the_contest_gives_the_averaged_model():
+    model, images = (
+        build(Raster),
+        TokenSet(torch.zeros(64, 3, 3, dtype=torch.int64), torch.zeros(64, dtype=torch.int64)),
+    )
+    averaged = contest.trained(model, images, steps=3, seed=0)
+    assert type(averaged) is Raster
+    assert not any(torch.equal(p, q) for p, q in zip(model.token.parameters(), averaged.token.parameters()))
