@@ -12,7 +12,8 @@ stands beyond it, the answer is not in what the network sees, and no training he
 COLOURS. Attention compares each place with every other in its first layer, and what it compares is content: a key.
 
 The distance of two marks is the larger of their distances in rows and in columns, so a partner at a distance of
-`depth` is the last that the convolution can see.
+`depth` is the last that the convolution can see. To see it is not to understand it: a much deeper one gets further,
+but slowly, since the key and the colour must be handed on from place to place.
 """
 
 from collections.abc import Iterator
