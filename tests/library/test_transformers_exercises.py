@@ -1,7 +1,5 @@
 """What the library's models do inside is what the exercises ask for."""
 
-import math
-
 import targets
 import torch
 from torch import nn
@@ -100,7 +98,6 @@ def test_the_loss_of_clip_is_that_of_the_exercise():
     own = 3 * model.last(model.text(tokens)[0][:, 0])  # a length of which the exercise takes no notice
     theirs = exercise("clip_loss")(model.image(x), own, 1 / model.log_scale.exp())
     close(model.loss(Batch(x, tokens))["loss"], theirs)
-    assert math.isclose(float(1 / model.log_scale.exp()), 0.07, rel_tol=1e-5)
 
 
 def raster() -> tuple[Raster, torch.Tensor, torch.Tensor]:
