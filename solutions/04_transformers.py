@@ -317,7 +317,7 @@ from course_lib.vaes.tokens import fashion_tokens
 tokenizer, train_tokens = pretrained("fashion_tokenizer"), fashion_tokens()
 CODES, PLACES, WIDTH, HEADS = train_tokens.codes, 49, 64, 4
 causal = torch.ones(PLACES, PLACES, dtype=torch.bool).tril()
-places = grid_positions(torch.arange(PLACES) // 7, torch.arange(PLACES) % 7, WIDTH)
+flat, labels = train_tokens.tokens.flatten(1), train_tokens.labels
 
 
 class Block(nn.Module):
@@ -348,10 +348,11 @@ class Small(nn.Module):
         self.mask, self.embed = mask, nn.Embedding(CODES + 11, WIDTH)
         self.blocks = nn.ModuleList([Block()])
         self.head = nn.Sequential(nn.LayerNorm(WIDTH), nn.Linear(WIDTH, CODES))
+        self.places = grid_positions(torch.arange(PLACES) // 7, torch.arange(PLACES) % 7, WIDTH)
         nn.init.normal_(self.embed.weight, std=0.3)
 
     def forward(self, tokens: Tensor, extra: Tensor | float = 0.0) -> Tensor:
-        x = self.embed(tokens) + places + extra
+        x = self.embed(tokens) + self.places + extra
         for block in self.blocks:
             x = block(x, self.mask)
         return self.head(x)
@@ -384,7 +385,7 @@ def drawn(model: Small, labels: Tensor, temperature: float, top: int) -> Tensor:
     kept = [(torch.zeros(len(labels), HEADS, 0, WIDTH // HEADS),) * 2 for _ in model.blocks]
     last, found = CODES + labels, []
     for place in range(PLACES):
-        x = (model.embed(last) + places[place])[:, None]
+        x = (model.embed(last) + model.places[place])[:, None]
         for i, block in enumerate(model.blocks):
             heads, *kept[i] = cached_attention(*block.asked(x), *kept[i])
             x = block.answered(x, heads)
@@ -400,7 +401,6 @@ def pictures(tokens: Tensor) -> Tensor:
 
 
 torch.manual_seed(0)
-flat, labels = train_tokens.tokens.flatten(1), train_tokens.labels
 writer = Small(causal)
 losses = train(writer.parameters(), lambda i: next_token_loss(writer, flat[i], CODES + labels[i]), len(flat), steps=500)
 classes = torch.arange(10)
