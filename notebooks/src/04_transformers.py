@@ -755,6 +755,11 @@ table(
 )
 
 # %% [markdown]
+# Mind what "steps" cost. One by one takes 49 of them, but with the cache each reads a single token: on one core all 49
+# together are little more work than *one* pass over the image. Filling in reads all 49 tokens in every round. On a GPU it
+# is the other way round: there a step takes its time however little is in it, and eight rounds beat 49. Which is faster is
+# a question about the machine; which is better, about the model.
+#
 # ## 6 · Diffusion without convolutions
 #
 # Tokens are one way to put a transformer to work on images. The other keeps the pixels and replaces module 3's
@@ -987,7 +992,7 @@ text_box(
 )
 
 # %% [markdown]
-# The model knows twenty words or so. What it cannot know it must refuse, and say so; a model that silently drops
+# The model knows eighteen words. What it cannot know it must refuse, and say so; a model that silently drops
 # a word draws another caption than the one you typed.
 
 # %%
@@ -1050,6 +1055,12 @@ table(
 )
 
 # %% [markdown]
+# "Red" and "circle" are looked at from where the circle is, "blue" and "star" from where the star is: the words have found
+# their places, though nobody told the model where anything is. But most of all attention goes to the two *a*, which say
+# nothing. The weights of a place must sum to one, also where there is nothing to ask; so the model has made itself a place
+# to look at when it does not want to look. Large transformers do the same (Xiao et al. 2024, "attention sinks"). A map of
+# attention shows where information *may* come from, not what was made of it.
+#
 # ### Guidance, again
 #
 # Module 3's guidance works with captions as with labels: some were left out in training, so the model also knows the
@@ -1247,7 +1258,7 @@ table(
 )
 
 # %%
-picks = slice(0, 6)
+picks = slice(0, 5)
 for_show = []
 for name, images in emoji_drawn.items():
     for_show += [images[picks], emoji.x[close[name][1][picks]], meant[name][picks]]
@@ -1256,7 +1267,7 @@ beside(
     [
         grid(
             torch.cat(for_show[3 * i : 3 * i + 3]),
-            columns=6,
+            columns=5,
             titles=list(captions_shown[name]),
             row_titles=["drawn", "nearest", "meant"],
             alt=f"Drawn emoji for {name}, their nearest training pictures, and the artist's own",
@@ -1639,6 +1650,8 @@ table(
 #   Transformers*: from U-Net to transformer.
 # - Rombach et al. 2022, *Latent Diffusion* · Saharia et al. 2022, *Imagen* · Hertz et al. 2023, *Prompt-to-Prompt*: words in
 #   the picture, and editing by their attention maps.
+# - Xiao et al. 2024, *Efficient Streaming Language Models with Attention Sinks* · Darcet et al. 2024, *Vision Transformers
+#   Need Registers*: where attention goes when it has nowhere to go.
 # - Radford et al. 2021, *CLIP* · Yuksekgonul et al. 2023, *When and Why Vision-Language Models Behave like
 #   Bags-of-Words* · Ghosh et al. 2023, *GenEval*: words and pictures, and how to judge them.
 # - Carlini et al. 2023, *Extracting Training Data from Diffusion Models* · Szegedy et al. 2014, *Intriguing Properties of
