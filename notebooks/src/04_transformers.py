@@ -278,6 +278,7 @@ curves(
     levels={"chance": 0.25},
     xlabel="step",
     ylabel="share right in training",
+    caption="Every batch is new. Nothing happens for a hundred steps; then attention has found the rule.",
     alt="The share of right answers of attention rises to almost one; that of the convolution stays low",
 )
 
@@ -530,6 +531,7 @@ grid(
     half_said,
     columns=7,
     titles=[f"{m + 1} tokens" for m in moments],
+    caption="T-shirt, dress, sandal, sneaker, bag, as far as they have been told.",
     alt="Five pieces of clothing appear row by row from the top, as token after token is drawn",
 )
 
@@ -630,6 +632,7 @@ grid(
     torch.cat([clothes_of(bland[:10]), clothes_of(last(filler.sample(10, steps=8)))]),
     columns=10,
     row_titles=["no noise", "noise 4.5"],
+    caption="Eight rounds each.",
     alt="Above, clothes chosen greedily; below, with noise on the choice, with more variety",
 )
 
@@ -835,10 +838,9 @@ beside(
             size=(345, 270),
             alt="Training losses of both starts",
         ),
-    ]
-    if dit_steps > 3 * window
-    else [],
+    ],
     titles=["gates", "loss, from zero and from a random start"],
+    caption="Every block begins as nothing, and opens as far as it is of use.",
     alt="Left, the gates of all four blocks open during training. Right, the losses of the two starts",
 )
 
@@ -866,6 +868,7 @@ curves(
     x=percent[3:],
     xlabel="% of the training",
     ylabel="squared error of the velocity",
+    caption="Two networks of the same flow, equal multiplications, equal steps.",
     alt="Training losses of the U-Net and of the DiT; the U-Net's is lower throughout",
 )
 
@@ -1188,6 +1191,7 @@ grid(
     pictures_turned[:4],
     columns=4,
     titles=[f"asked: {c} | read: {r or 'nothing'}" for c, r in zip(captions_turned, reads)],
+    caption="Told from the other side.",
     alt="Four drawn scenes; each shows the right things, but in the order in which they were named",
 )
 
@@ -1276,6 +1280,7 @@ beside(
     ],
     columns=1,
     titles=list(emoji_drawn),
+    caption="Drawn, the most similar training picture, and the one by the artist.",
     alt="Drawn emoji above the nearest training pictures and those that were meant, for seen and for new captions",
 )
 
@@ -1305,6 +1310,7 @@ grid(
     columns=len(concepts),
     row_titles=["noto", "fluent"],
     titles=concepts,
+    caption="The same noise and the same words but one.",
     alt="Six emoji drawn in the style of either artist from the same noise",
 )
 
