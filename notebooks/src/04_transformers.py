@@ -1614,7 +1614,7 @@ table(
         {
             "experiment": "fewest seconds an image",
             "result": f"{fastest}: {stated[fastest]['seconds']:.4f}",
-            "expected": "the fewest steps",
+            "expected": "the least work",
         },
         {
             "experiment": "excess distance at equal multiplications: U-Net / DiT",
@@ -1639,7 +1639,7 @@ table(
         {
             "experiment": "CLIP, colours exchanged: with positions / without",
             "result": f"{understood[f'batches of {large}']['colours exchanged']:.2f} / {ties[0]:.2f}",
-            "expected": "? / 0.5 exactly",
+            "expected": "above 0.5 / 0.5 exactly",
         },
         {
             "experiment": "CLIP's cosine: true picture / noise that climbed",
