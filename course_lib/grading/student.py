@@ -22,7 +22,7 @@ class Student:
         Names -> functions.
     """
 
-    def __init__(self, namespace: MutableMapping[str, object]) -> None:
+    def __init__(self, namespace: MutableMapping) -> None:  # of str: one from afar cannot be looked through
         self.__dict__.update(_namespace=namespace, _given=[], _replaced={})
 
     def __getattr__(self, name: str) -> object:

@@ -5,7 +5,7 @@ that, and so on. Each side waits for the answer to its own question, so what com
 question from within, and one thread is enough.
 """
 
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, MutableMapping, Set
 
 import torch
 from torch import Tensor
@@ -34,7 +34,7 @@ class Peer:
         Names of the cells whose lines an error may tell.
     """
 
-    def __init__(self, link: Link, namespace: MutableMapping | None = None, cells: set[str] = frozenset()) -> None:
+    def __init__(self, link: Link, namespace: MutableMapping | None = None, cells: Set[str] = frozenset()) -> None:
         self.link, self.cells = link, cells
         self.namespace = {} if namespace is None else namespace
         self.mirrors = Mirrors()
