@@ -80,9 +80,9 @@ def _computed(peer, incoming: Incoming, compute: Callable[[], object]) -> Frame:
 
 
 def _new(peer, out: Outgoing) -> list[Tensor]:
-    """The tensors that the other side does not have yet, but for leaves that want gradients."""
+    """The tensors that the other side does not have yet, but for parameters and leaves that want gradients."""
     new = [t for t in out.tensors if isinstance(t, Tensor) and peer.mirrors.key(t) is None]
-    return [t for t in new if not (t.is_leaf and t.requires_grad)]
+    return [t for t in new if not (t.is_leaf and (t.requires_grad or isinstance(t, nn.Parameter)))]
 
 
 def _moving(tensor: object) -> Tensor | None:

@@ -146,7 +146,7 @@ class Incoming:
     def _new(self, number: int, kind: str, shape: list, wanted: bool, leaf: bool, parameter: bool, data: bytes):
         if type(number) is not int or number in self.peer.mirrors.theirs:
             raise ValueError(f"a new tensor cannot have the number {number}")
-        computed = self.answers and kind != "generator" and not (leaf and wanted)
+        computed = self.answers and kind != "generator" and not (leaf and (wanted or parameter))
         if kind == "generator":
             tensor = torch.Generator()
             tensor.set_state(made(data, torch.uint8, (len(data),)))
