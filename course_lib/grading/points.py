@@ -194,8 +194,10 @@ def hint(error: BaseException | None) -> str:
         return ""
     if isinstance(error, AssertionError | NotImplementedError):
         return str(error) or "this does not hold"
-    kind = getattr(error, "kind", type(error).__name__)
-    return f"{kind}: {str(error).strip()}".splitlines()[0]
+    kind, text = getattr(error, "kind", type(error).__name__), str(error).strip()
+    if kind == "MemoryError" and not text:
+        text = "this asks for more memory than there is"
+    return f"{kind}: {text}".splitlines()[0] if text else kind
 
 
 @contextmanager
