@@ -41,7 +41,10 @@ def grade(options) -> int:
     tests = _tests(options.tests)
     part, parts = options.shard
     submissions = handed_in(options.submissions)[part - 1 :: parts]
+    if options.gradescope and len(submissions) != 1:
+        raise ValueError(f"--gradescope is for one submission, got {len(submissions)}")
     tier = tiers.choose(options.require)
+    (options.out / "grades").mkdir(parents=True, exist_ok=True)  # if that fails, then before all work
     conditions = Conditions(tests.parent, tests, str(tier), secret(options.out), options.limit)
     batch = Batch(submissions, conditions, options.out / "grades", options.key)
     with tqdm(total=len(submissions), unit="submission", desc=f"grading ({tier})") as bar:
@@ -70,8 +73,6 @@ def _report(grades: Sequence, options, tier) -> None:
     feedback.write_feedback(grades, out / "feedback", names, tier.guarantee)
     summary.write_summary(grades, out / "index.html", names, tier.guarantee)
     if options.gradescope:
-        if len(grades) != 1:
-            raise ValueError(f"--gradescope is for one submission, got {len(grades)}")
         gradescope.write_results(grades[0], options.gradescope)
     if options.nbgrader:
         from course_lib.grading.reports import nbgrader
