@@ -42,11 +42,13 @@ class Student:
         self._namespace[name] = value
 
     def _watched(self, function):
-        """The function; what it is given is remembered as it was."""
+        """The function; what it is given is remembered as it was, and so for a function that it returns."""
 
         def called(*args, **kwargs) -> object:
             self._given.extend((tensor, tensor.detach().clone()) for tensor in _tensors([args, kwargs]))
-            return function(*args, **kwargs)
+            value = function(*args, **kwargs)
+            is_function = callable(value) and not isinstance(value, type | nn.Module)
+            return self._watched(value) if is_function else value
 
         return called
 
