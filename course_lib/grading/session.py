@@ -122,6 +122,7 @@ class Session:
             try:
                 for frame in self._cells_running(Link(self._end, time.monotonic() + CELLS)):
                     running = str(frame.body["cell"])
+                self.nursery.halt()  # what the cells have left running could take the tests' sockets
                 return
             except (LinkError, KeyError) as error:
                 self._stop()
