@@ -9,6 +9,7 @@ from collections.abc import Iterator, MutableMapping, Set
 
 import torch
 from torch import Tensor
+from torch._functorch.pyfunctorch import temporarily_clear_interpreter_stack
 
 from course_lib.grading.remote.answers import answer
 from course_lib.grading.remote.failures import rebuilt, told
@@ -81,10 +82,11 @@ class Peer:
 
     def _exchanged(self, question: "Question") -> object:
         out = question.out
-        if any(out.wanted):
+        if any(out.wanted) or any(map(_is_transformed, out.tensors)):
             *results, _ = Exchange.apply(question, *question.handed())
         else:
-            results, _ = question.send(tuple(out.tensors))
+            with temporarily_clear_interpreter_stack():  # a transform that this has nothing to do with
+                results, _ = question.send(tuple(out.tensors))
         if question.answer.kind == "end":
             raise StopIteration
         with reading():
@@ -198,9 +200,8 @@ class Question:
         """
         if torch.is_grad_enabled():
             return self.out.tensors
-        is_transformed = torch._C._functorch.is_functorch_wrapped_tensor
         for place, tensor in enumerate(self.out.tensors):
-            if isinstance(tensor, Tensor) and tensor.requires_grad and not is_transformed(tensor):
+            if isinstance(tensor, Tensor) and tensor.requires_grad and not _is_transformed(tensor):
                 self._past[place] = tensor
         return [t.detach() if place in self._past else t for place, t in enumerate(self.out.tensors)]
 
@@ -211,6 +212,10 @@ class Question:
             self.incoming = Incoming(self.peer, self.answer, self.out)
             self.differentiable = self.incoming.differentiable
             return [self.incoming.tensors[place] for place in self.incoming.fresh], int(self.answer.body["tape"])
+
+
+def _is_transformed(tensor: object) -> bool:
+    return isinstance(tensor, Tensor) and torch._C._functorch.is_functorch_wrapped_tensor(tensor)
 
 
 class FarNamespace(MutableMapping):
