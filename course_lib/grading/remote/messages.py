@@ -47,16 +47,30 @@ class Outgoing:
         self.wanted: list[bool] = []
         self.containers: list = []
         self._held: list[bool] = []
+        self._met = set(peer.mirrors.theirs)
+        self._passed_on: dict[int, Tensor] = {}
 
     def tensor(self, tensor: Tensor | torch.Generator, *, held: bool = False) -> int:
         """The place of a tensor in the list; `held` if no argument, but something that a function holds."""
+        tensor = self._passed_on.get(id(tensor), tensor)
         for place, other in enumerate(self.tensors):
             if other is tensor:
                 return place
+        if self._is_result(tensor):
+            tensor = self._passed_on[id(tensor)] = tensor.view_as(tensor)
         self.tensors.append(tensor)
         self.wanted.append(isinstance(tensor, Tensor) and _wanted(tensor))
         self._held.append(held)
         return len(self.tensors) - 1
+
+    def _is_result(self, tensor: Tensor | torch.Generator) -> bool:
+        """Whether the other side made it on our behalf since this message was begun, and it has a derivative.
+
+        It goes as a new one, for what it depends on is known here: to the other side it began with constants.
+        """
+        ours, number = self.peer.mirrors.key(tensor) or (True, 0)
+        met = ours or number in self._met or not isinstance(tensor, Tensor)
+        return not met and tensor.grad_fn is not None
 
     def place(self, container: object) -> int | None:
         """Where a list, dict or set stands among those that the other side knows."""
