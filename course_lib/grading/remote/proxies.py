@@ -8,6 +8,8 @@ from torch import Tensor, nn
 
 from course_lib.grading.expect import Mistake
 
+DEEPEST = 5  # functions within functions
+
 
 class FarFunction:
     """Call it, and the other side's function runs.
@@ -92,19 +94,22 @@ def number(value: object, peer) -> int | None:
     return value.far if proxy and value.peer is peer else None
 
 
-def held(function: object) -> list[Tensor]:
+def held(function: object, depth: int = 0) -> list[Tensor]:
     """Leaves that a function holds and through which gradients may flow: in its closure, its `self`, its arguments."""
     if isinstance(function, functools.partial):
-        parts = [*held(function.func), *function.args, *function.keywords.values()]
+        parts = [function.func, *function.args, *function.keywords.values()]
     else:
         cells = getattr(function, "__closure__", None) or ()
-        parts = [*map(_contents, cells), getattr(function, "__self__", None)]
+        defaults = getattr(function, "__defaults__", None) or ()
+        parts = [*map(_contents, cells), *defaults, getattr(function, "__self__", None)]
     tensors = []
     for part in parts:
         if isinstance(part, nn.Module):
             tensors += part.parameters()
-        elif isinstance(part, Tensor) and part.is_leaf and part.requires_grad:
-            tensors.append(part)
+        elif isinstance(part, Tensor):
+            tensors += [part] if part.is_leaf and part.requires_grad else []
+        elif callable(part) and depth < DEEPEST:
+            tensors += held(part, depth + 1)
     return tensors
 
 
