@@ -49,9 +49,9 @@ COURSE = [sys.executable, "-c", "from course_lib.cli import main; raise SystemEx
 SEED = "a class of its own"
 
 
-def grade(folder: Path, out: Path, *more: str) -> subprocess.Popen:
-    """`course grade` with two jobs, in a group of processes as a terminal would have it."""
-    command = [*COURSE, "grade", str(folder), "--out", str(out), "--jobs", "2", "--limit", "4", *more]
+def grade(folder: Path, out: Path, jobs: int) -> subprocess.Popen:
+    """`course grade`, in a group of processes as a terminal would have it."""
+    command = [*COURSE, "grade", str(folder), "--out", str(out), "--jobs", str(jobs), "--limit", "6"]
     environment = os.environ | {"GRADE_SEED": SEED}
     return subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
@@ -77,7 +77,7 @@ def graded(tmp_path_factory) -> Graded:
     pytest.importorskip("tqdm")
     base = tmp_path_factory.mktemp("class")
     handed = classroom.class_of(base / "submissions", count=0, seed=4, keys=["diffusion", "vaes"], kinds=KINDS)
-    process = grade(base / "submissions", base / "graded")
+    process = grade(base / "submissions", base / "graded", jobs=2)
     said, bar = process.communicate(timeout=300)
     assert process.returncode == 0, bar
     return Graded(base / "submissions", handed, base / "graded", said, bar)
@@ -153,8 +153,8 @@ def _points(row: dict[str, str]) -> Iterator[tuple[str, tuple[int, int]]]:
 def test_nothing_changes_if_it_is_interrupted_and_resumed(graded, tmp_path):
     """Killed job, Ctrl-C, SIGTERM, SIGKILL: then the same table and pages, and no submission graded twice."""
     ledger: dict[str, int] = {}
-    for stop, after in [(signal.SIGINT, 3), (signal.SIGTERM, 6), (signal.SIGKILL, 9)]:
-        process = grade(graded.folder, tmp_path)
+    for stop, after, jobs in [(signal.SIGINT, 3, 2), (signal.SIGTERM, 5, 1), (signal.SIGKILL, 7, 1)]:
+        process = grade(graded.folder, tmp_path, jobs)
         if stop == signal.SIGINT:
             kill_a_job(process, tmp_path)
         told = stopped(process, stop, tmp_path, after)
@@ -163,7 +163,7 @@ def test_nothing_changes_if_it_is_interrupted_and_resumed(graded, tmp_path):
         assert ledger.items() <= entries(tmp_path).items()
         ledger = entries(tmp_path)
         assert not (tmp_path / "grades.csv").exists()
-    process = grade(graded.folder, tmp_path)
+    process = grade(graded.folder, tmp_path, jobs=1)
     told = process.communicate(timeout=300)[1]
     assert process.returncode == 0, told
     assert ledger.items() <= entries(tmp_path).items()
