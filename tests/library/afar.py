@@ -33,7 +33,7 @@ def sandbox() -> Iterator[Nursery]:
 @contextmanager
 def session() -> Iterator[Session]:
     """A submission of one cell, with all the functions."""
-    with sandbox() as nursery, Session(nursery, (), [CELL]) as session:
+    with sandbox() as nursery, Session(nursery, (), [CELL], limit=60) as session:
         yield session
 
 
