@@ -23,7 +23,9 @@ from course_lib.grading.sandbox.limits import MIB, Limits
 from course_lib.grading.sandbox.tiers import Tier
 from hostile import HUGE, KEY, OTHERS_WORK, SEED, Attack, Verdict, recorded, told, unfairness, write
 
-LIMIT, CELLS, OVERRUNS = 2.0, 4.0, 1  # seconds a test, seconds for all cells, tests that may overrun
+LEAST_LIMIT, OVERRUNS = 2.0, 1  # seconds that a test may take, on a machine at leisure; tests that may overrun
+PATIENCE = 30.0  # seconds, for an honest submission
+CELLS = 2  # limits, for all cells
 BEYOND = 5.0  # seconds that an endless loop may cost beyond its limit
 SMALL = Limits(
     memory=512 * MIB, total_memory=768 * MIB, cpu=60, file=8 * MIB, disk=32 * MIB, files=500, processes=20,
@@ -40,6 +42,11 @@ class Arena:
     Parameters
     ----------
     tier : Tier
+
+    Attributes
+    ----------
+    limit : float
+        Seconds that a test may take.
     """
 
     def __init__(self, tier: Tier) -> None:
@@ -53,8 +60,6 @@ class Arena:
             self.world = Path(tempfile.mkdtemp(prefix="world-"))
             stack.callback(shutil.rmtree, self.world)
             self._furnish()
-            stack.enter_context(_set(session, "CELLS", CELLS))
-            stack.enter_context(_set(session, "MOST_OVERRUNS", OVERRUNS))
             stack.enter_context(_guarded())
             self._listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
             self._abstract = stack.enter_context(socket.socket(socket.AF_UNIX))
@@ -63,6 +68,11 @@ class Arena:
             self._abstract.listen()
             self._nursery = stack.enter_context(Nursery(self.tier, SMALL, preload=job.SANDBOXED))
             stack.enter_context(_memory())
+            self.limit = PATIENCE
+            # A busy machine is given more time: as much for a test as all tests of the honest solution take.
+            self.limit = max(LEAST_LIMIT, self.verdict(None)[1].seconds)
+            stack.enter_context(_set(session, "CELLS", CELLS * self.limit))
+            stack.enter_context(_set(session, "MOST_OVERRUNS", OVERRUNS))
             self._stack = stack.pop_all()
         return self
 
@@ -75,7 +85,7 @@ class Arena:
         path = write(attack, self.world / "submissions" / "this.ipynb", self._names(attack))
         most = self._most(attack) if attack else {}
         before, begin = self._state(), time.monotonic()
-        found = grade(path, self.exercise, self._nursery, limit=LIMIT)
+        found = grade(path, self.exercise, self._nursery, limit=self.limit)
         seconds = time.monotonic() - begin
         escaped = [*told(found), *self._changed(before)]
         unfair, forged = unfairness(found, attack, most)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import hostile
 import pytest
-from hostile.arena import BEYOND, CELLS, LIMIT, Arena
+from hostile.arena import BEYOND, CELLS, Arena
 from library.test_sandbox_user import ROOT, as_user, why_not
 
 from course_lib.grading.sandbox import tiers
@@ -20,7 +20,6 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox's g
 
 # As `tiers` says of the plain tier: what its user may read, it reads. No point is forged even so.
 OPEN = {(Tier.PLAIN, "read_files"), (Tier.PLAIN, "read_listing"), (Tier.PLAIN, "read_environment")}
-LONGEST = 2 * (LIMIT + BEYOND) + CELLS  # two tasks are attacked at most, and a cell may hang beside
 # What depends on whose user the grader is.
 USERS = "kill read_ write_ forge_records memory disk fork_swarm thread sockets rise daemon stop leave honest"
 
@@ -41,7 +40,8 @@ def test_an_attack_is_contained_and_fairly_graded(arena, attack):
     if (arena.tier, attack.name) not in OPEN:
         assert verdict.escaped == []
         assert verdict.unfair == []
-    assert verdict.seconds < LONGEST
+    # Two tasks loop at most, and a cell; the rest takes a few limits at most, for the honest solution takes one.
+    assert verdict.seconds < 2 * (arena.limit + BEYOND) + (CELLS + 3) * arena.limit
 
 
 def test_after_all_attacks_an_honest_submission_is_graded_as_ever(arena):
