@@ -107,8 +107,15 @@ def test_a_tensor_given_twice_is_one_to_the_student(student):
     assert not student.twice_the_same(x, torch.ones(2))
 
 
-def test_a_function_and_a_generator_are_the_same_objects_again(student, rng_of_torch):
-    for value in (lambda x: x, rng_of_torch, iter([1])):
+def test_a_function_is_the_same_again(session, request):
+    with session.student(request.node) as far:
+        same = vars(far)["_namespace"]["same"]  # without what `Student` wraps functions in
+        assert same(len) is len
+        assert same(same) is same
+
+
+def test_a_generator_is_the_same_object_again(student, rng_of_torch):
+    for value in (rng_of_torch, iter([1])):
         assert student.same(value) is value
         student.kept("it", value)
         assert student.is_kept("it", value)
@@ -120,7 +127,7 @@ def rng_of_torch():
     return torch.Generator().manual_seed(3)
 
 
-@pytest.mark.parametrize("text", ["torch.ones(2)", "make_net()", "lambda x: x", "counting(3)", "Counter()"])
+@pytest.mark.parametrize("text", ["torch.ones(2)", "make_net()", "counting(3)", "Counter()"])
 def test_what_the_student_holds_is_the_same_object_each_time(student, text):
     student.kept("it", student.evaluate(text))
     first = student.recalled("it")
@@ -209,6 +216,14 @@ def test_a_generator_ends(student):
     assert list(states) == [0, 1, 2]
     with pytest.raises(StopIteration):
         next(states)
+
+
+def test_an_end_of_a_generator_is_not_the_end_of_a_call(far):
+    """Else `all(map(student.f, ...))` would pass where f raises StopIteration."""
+    with pytest.raises(Exception) as caught:  # noqa: B017  (which one is the question)
+        far.evaluate("next(iter([]))")
+    assert caught.value.kind == "StopIteration"
+    assert not isinstance(caught.value, StopIteration)
 
 
 def test_the_tests_own_generator_is_drained_by_the_student(student):

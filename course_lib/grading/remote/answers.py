@@ -51,7 +51,7 @@ def _call(peer, question: Frame) -> Frame:
 def _next(peer, question: Frame) -> Frame:
     with reading():
         incoming, iterator = Incoming(peer, question), peer.ours(question.body["number"])
-    return _computed(peer, incoming, lambda: next(iterator))
+    return _computed(peer, incoming, lambda: next(iterator), end=StopIteration)
 
 
 def _get(peer, question: Frame) -> Frame:
@@ -67,12 +67,12 @@ def _set(peer, question: Frame) -> Frame:
     return _computed(peer, incoming, lambda: peer.namespace.update({name: value}))
 
 
-def _computed(peer, incoming: Incoming, compute: Callable[[], object]) -> Frame:
+def _computed(peer, incoming: Incoming, compute: Callable[[], object], end: type[Exception] | tuple = ()) -> Frame:
     before = held_now(incoming.containers)
     out = Outgoing(peer, incoming.containers)
     try:
         value, kind = encode(compute(), out), "value"
-    except StopIteration:
+    except end:
         value, kind = None, "end"
     changed = refilled(incoming.containers, before, out)
     number = peer.keep_tape(Tape(list(map(_moving, incoming.tensors)), list(map(_moving, _new(peer, out)))))

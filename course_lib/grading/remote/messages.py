@@ -212,8 +212,8 @@ def tensors_of(frame: Frame) -> list[Tensor]:
 
 
 def natural(number: object) -> int:
-    """The number; ValueError if it is none from 0 upwards."""
-    if type(number) is not int or number < 0:
+    """The number; ValueError if it is none from 0 upwards, or larger than anybody counts."""
+    if type(number) is not int or not 0 <= number < 1 << 32:
         raise ValueError(f"no number of anything: {number!r}")
     return number
 

@@ -77,7 +77,7 @@ class Peer:
             Frame(kind, {"tape": tape, "given": given, "shapes": bare(vectors)}, [raw(v) for v in vectors])
         )
         with reading():
-            filled, number = list(map(int, answer.body["filled"])), int(answer.body["tape"])
+            filled, number = list(map(natural, answer.body["filled"])), natural(answer.body["tape"])
             return tensors_of(answer), filled, number
 
     def _exchanged(self, question: "Question") -> object:
@@ -87,9 +87,11 @@ class Peer:
         else:
             with temporarily_clear_interpreter_stack():  # a transform that this has nothing to do with
                 results, _ = question.send(tuple(out.tensors))
-        if question.answer.kind == "end":
+        if question.answer.kind == "end" and question.kind == "next":
             raise StopIteration
         with reading():
+            if question.answer.kind != "value":
+                raise ValueError(f"{question.answer.kind!r} is no answer to {question.kind!r}")
             incoming = question.incoming
             for place, result in zip(incoming.fresh, results):
                 incoming.tensors[place] = result
@@ -211,7 +213,7 @@ class Question:
         with reading():
             self.incoming = Incoming(self.peer, self.answer, self.out)
             self.differentiable = self.incoming.differentiable
-            return [self.incoming.tensors[place] for place in self.incoming.fresh], int(self.answer.body["tape"])
+            return [self.incoming.tensors[place] for place in self.incoming.fresh], natural(self.answer.body["tape"])
 
 
 def _is_transformed(tensor: object) -> bool:

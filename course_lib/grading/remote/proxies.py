@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from course_lib.grading.expect import Mistake
 
 DEEPEST = 5  # functions within functions
+MOST_PARTS = 50  # of a parameter's name
 
 
 class FarFunction:
@@ -62,6 +63,8 @@ class FarModule(nn.Module):
 
 def _below(module: nn.Module, name: str) -> nn.Module:
     """The part of the module that holds the parameter of this dotted name."""
+    if name.count(".") > MOST_PARTS:
+        raise ValueError("modules nested too deeply")
     for part in name.split(".")[:-1]:
         if part not in module._modules:
             module.add_module(part, nn.Module())
