@@ -220,7 +220,7 @@ def test_a_generator_ends(student):
 
 def test_an_end_of_a_generator_is_not_the_end_of_a_call(far):
     """Else `all(map(student.f, ...))` would pass where f raises StopIteration."""
-    with pytest.raises(Exception) as caught:  # noqa: B017  (which one is the question)
+    with pytest.raises(Exception) as caught:
         far.evaluate("next(iter([]))")
     assert caught.value.kind == "StopIteration"
     assert not isinstance(caught.value, StopIteration)
