@@ -23,7 +23,7 @@ from course_lib.grading.student import Student
 from course_lib.grading.submission import Cell
 
 TEST, CELLS, SUBMISSION = 10.0, 30.0, 300.0  # seconds that a test, all cells, and all of it may take
-MOST_STARTS = 6
+MOST_STARTS = 20
 MOST_OVERRUNS = 2  # of one task's tests; the others are not asked any more
 TO_LEAVE = 1.0  # seconds that a fork may take to go when its test is over
 

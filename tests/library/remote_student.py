@@ -4,6 +4,7 @@
 """
 
 import collections
+import copy
 import enum
 import fractions  # noqa: F401
 import math  # noqa: F401
@@ -360,3 +361,31 @@ def adversarial(generator, critic, optimisers, x, z):
     loss.backward()
     for_generator.step()
     return loss.detach()
+
+
+def of_a_copy(net, x):
+    """The values of a copy with half the weights, and of the network itself, which stayed as it was."""
+    twin = copy.deepcopy(net)
+    with torch.no_grad():
+        for weight in twin.parameters():
+            weight.mul_(0.5)
+    return twin(x), net(x)
+
+
+def asked_with_a_copy(function, net, x):
+    return function(copy.deepcopy(net), x)
+
+
+def with_other_weights(net, x, factor):
+    weights = {name: factor * weight for name, weight in net.named_parameters()}
+    return torch.func.functional_call(net, weights, (x,))
+
+
+def slopes_of_each(net, x):
+    """The gradient of each example's value with respect to the first weight."""
+    weights = dict(net.named_parameters())
+
+    def value(weights, one):
+        return torch.func.functional_call(net, weights, (one[None],)).sum()
+
+    return torch.func.vmap(torch.func.grad(value), in_dims=(None, 0))(weights, x)["0.weight"]

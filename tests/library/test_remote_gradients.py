@@ -423,3 +423,24 @@ def test_a_spy_sees_what_the_student_hands_on(both):
         return seen
 
     assert [wanted for wanted, _ in both(compute)] == [True, False]
+
+
+def test_a_copy_of_the_tests_network_has_weights_of_its_own(both):
+    both(lambda student: student.of_a_copy(network(), point(5, 3)))
+
+
+def test_a_copy_of_the_tests_network_can_be_handed_back(both):
+    both(lambda student: student.asked_with_a_copy(lambda net, x: net(x).sum(), network(), point(5, 3)))
+
+
+def test_the_tests_network_can_be_called_with_other_weights(both):
+    def compute(student):
+        net, x = network(), point(5, 3)
+        value = student.with_other_weights(net, x, 2.0)
+        return value, torch.autograd.grad(value.sum(), [x, *net.parameters()])
+
+    both(compute)
+
+
+def test_gradients_of_each_example(both):
+    both(lambda student: student.slopes_of_each(network(), point(5, 3, wanted=False)))

@@ -42,10 +42,21 @@ def _call(peer, question: Frame) -> Frame:
         function, (args, kwargs) = peer.ours(question.body["number"]), question.body["tree"]
         args = decode(args, incoming)
         kwargs = {str(name): decode(value, incoming) for name, value in kwargs}
-        training = question.body["training"]
-    if isinstance(function, nn.Module) and training is not None and function.training is not training:
-        function.train(bool(training))
-    return _computed(peer, incoming, lambda: function(*args, **kwargs))
+        weights = {str(name): incoming.tensors[place] for name, place in question.body["parameters"].items()}
+        training = bool(question.body["training"])
+    if not isinstance(function, nn.Module):
+        return _computed(peer, incoming, lambda: function(*args, **kwargs))
+    if function.training is not training:
+        function.train(training)
+    return _computed(peer, incoming, lambda: _applied(function, weights, args, kwargs))
+
+
+def _applied(module: nn.Module, weights: dict[str, Tensor], args: tuple, kwargs: dict) -> object:
+    """The module's value with these weights, which mostly are its own."""
+    own = dict(module.named_parameters())
+    if all(weight is own.get(name) for name, weight in weights.items()):
+        return module(*args, **kwargs)
+    return torch.func.functional_call(module, weights, args, kwargs)
 
 
 def _next(peer, question: Frame) -> Frame:

@@ -5,7 +5,7 @@ that, and so on. Each side waits for the answer to its own question, so what com
 question from within, and one thread is enough.
 """
 
-from collections.abc import Iterator, MutableMapping, Set
+from collections.abc import Iterator, Mapping, MutableMapping, Set
 
 import torch
 from torch import Tensor
@@ -47,13 +47,39 @@ class Peer:
         self._errors: list[BaseException] = []
         self._depth = 0
 
-    def call(self, far: int, args: tuple, kwargs: dict, inputs: tuple[Tensor, ...], training: bool | None = None):
-        """Call the other side's function; its value, differentiable as if it had been computed here."""
+    def __deepcopy__(self, memo: dict) -> "Peer":
+        """Itself: who copies a module of the other side copies its weights, not the conversation."""
+        return self
+
+    def call(
+        self,
+        far: int,
+        args: tuple,
+        kwargs: dict,
+        inputs: tuple[Tensor, ...] = (),
+        *,
+        parameters: Mapping[str, Tensor] | None = None,
+        training: bool | None = None,
+    ) -> object:
+        """Call the other side's function; its value, differentiable as if it had been computed here.
+
+        Parameters
+        ----------
+        far : int
+            Its number there.
+        args, kwargs
+        inputs : tuple of Tensor
+            What it depends on beside its arguments.
+        parameters, training
+            Of a module: with which weights, and in which mode.
+        """
         out = Outgoing(self)
         tree = [encode(args, out), [[name, encode(value, out)] for name, value in kwargs.items()]]
         for tensor in inputs:
             out.tensor(tensor, held=True)
-        return self._exchanged(Question(self, out, "call", {"number": far, "tree": tree, "training": training}))
+        named = {name: out.tensor(tensor, held=True) for name, tensor in (parameters or {}).items()}
+        body = {"number": far, "tree": tree, "parameters": named, "training": training}
+        return self._exchanged(Question(self, out, "call", body))
 
     def following(self, far: int, inputs: tuple[Tensor, ...]) -> object:
         """The next value of the other side's generator; StopIteration at its end."""
@@ -162,6 +188,10 @@ class Peer:
         if natural(far) not in self._proxies:
             self._proxies[far] = kind(self, far, *arguments)
         return self._proxies[far]
+
+    def stands_for(self, proxy: object, far: int) -> bool:
+        """Whether this is what `proxy` gave for that number, not a copy."""
+        return self._proxies.get(far) is proxy
 
     def keep_tape(self, tape: Tape) -> int:
         """Number the tape of what was computed here."""

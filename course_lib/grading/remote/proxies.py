@@ -25,31 +25,35 @@ class FarFunction:
     """
 
     def __init__(self, peer, far: int, inputs: tuple[Tensor, ...]) -> None:
-        self.peer, self.far, self.inputs = peer, far, inputs
+        self._peer, self._far, self._inputs = peer, far, inputs
 
     def __call__(self, *args, **kwargs) -> object:
-        return self.peer.call(self.far, args, kwargs, self.inputs)
+        return self._peer.call(self._far, args, kwargs, self._inputs)
 
 
 class FarIterator:
     """A generator of the other side."""
 
     def __init__(self, peer, far: int, inputs: tuple[Tensor, ...]) -> None:
-        self.peer, self.far, self.inputs = peer, far, inputs
+        self._peer, self._far, self._inputs = peer, far, inputs
 
     def __iter__(self) -> Iterator:
         return self
 
     def __next__(self) -> object:
-        return self.peer.following(self.far, self.inputs)
+        return self._peer.following(self._far, self._inputs)
 
 
 class FarModule(nn.Module):
-    """A module of the other side, with its parameters under their names as mirrors."""
+    """A module of the other side, with its parameters under their names as mirrors.
+
+    They go with each call, so that a copy with weights of its own, or `torch.func.functional_call`, computes with
+    those.
+    """
 
     def __init__(self, peer, far: int, parameters: dict[str, nn.Parameter], buffers: dict[str, Tensor]) -> None:
         super().__init__()
-        self.peer, self.far = peer, far
+        self._peer, self._far = peer, far
         for name, parameter in parameters.items():
             if not isinstance(parameter, nn.Parameter):
                 raise TypeError(f"{name} is no parameter")
@@ -58,7 +62,9 @@ class FarModule(nn.Module):
             _below(self, name).register_buffer(name.split(".")[-1], buffer)
 
     def forward(self, *args, **kwargs) -> object:
-        return self.peer.call(self.far, args, kwargs, tuple(self.parameters()), training=self.training)
+        return self._peer.call(
+            self._far, args, kwargs, parameters=dict(self.named_parameters()), training=self.training
+        )
 
 
 def _below(module: nn.Module, name: str) -> nn.Module:
@@ -76,7 +82,7 @@ class FarThing:
     """Any other object: its methods can be called, and that is all that is known of it."""
 
     def __init__(self, peer, far: int, kind: str, functions: dict[str, FarFunction]) -> None:
-        self.peer, self.far, self._kind, self._functions = peer, far, kind, functions
+        self._peer, self._far, self._kind, self._functions = peer, far, kind, functions
 
     def __getattr__(self, name: str) -> FarFunction:
         if name.startswith("_") or name not in self._functions:
@@ -92,9 +98,10 @@ class FarThing:
 
 
 def number(value: object, peer) -> int | None:
-    """The other side's number of what stands here for something of its own, else None."""
-    proxy = isinstance(value, FarFunction | FarIterator | FarModule | FarThing)
-    return value.far if proxy and value.peer is peer else None
+    """The other side's number of what stands here for something of its own, else None; a module's copy is ours."""
+    if not isinstance(value, FarFunction | FarIterator | FarModule | FarThing) or value._peer is not peer:
+        return None
+    return value._far if not isinstance(value, FarModule) or peer.stands_for(value, value._far) else None
 
 
 def held(function: object, depth: int = 0) -> list[Tensor]:

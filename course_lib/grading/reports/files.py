@@ -22,8 +22,8 @@ def students(grades: Sequence[Grade]) -> dict[str, str]:
     """File -> the student whom it names.
 
     That is the folder in which it lies, "anna/03_diffusion.ipynb", as learning platforms pack them (of Moodle's
-    "Anna Ito_1234_assignsubmission_file" only the name); without a folder the file's own name. Where this would make two submissions of an exercise one student's, it is the
-    whole path instead.
+    "Anna Ito_1234_assignsubmission_file" only the name); without a folder the file's own name. Where this would
+    make two submissions of an exercise one student's, it is the whole path instead.
 
     Parameters
     ----------
