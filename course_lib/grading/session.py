@@ -17,7 +17,8 @@ from course_lib.grading.points import task_of
 from course_lib.grading.remote.failures import rebuilt
 from course_lib.grading.remote.frames import ClosedError, Frame, Link, LinkError, MalformedError, OverrunError
 from course_lib.grading.remote.messages import reading
-from course_lib.grading.remote.peer import FarNamespace, Peer
+from course_lib.grading.remote.peer import Peer
+from course_lib.grading.remote.proxies import FarNamespace
 from course_lib.grading.sandbox.host import Nursery
 from course_lib.grading.student import Student
 from course_lib.grading.submission import Cell

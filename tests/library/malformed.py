@@ -23,7 +23,8 @@ from library import afar
 
 from course_lib.grading.expect import Mistake
 from course_lib.grading.remote.frames import LENGTHS, Frame, Link, LinkError
-from course_lib.grading.remote.peer import FarNamespace, Peer
+from course_lib.grading.remote.peer import Peer
+from course_lib.grading.remote.proxies import FarNamespace
 
 PATIENCE = 0.05  # seconds that the grader waits; nothing here takes that long but silence
 ENOUGH = 5.0  # seconds after which one conversation counts as hanging

@@ -79,7 +79,7 @@ def test_questions_within_questions_are_counted(genuine):
         again()
 
     name = next(said[0] for _, said in genuine)  # the answer to a look-up: a function
-    call = question("call", number=0, tree=[{"tuple": []}, []], training=None)
+    call = question("call", number=0, tree=[{"tuple": []}, []], parameters={}, training=None)
     error = replayed(act, packed(name) + 100 * packed(call), patience=30)
     assert isinstance(error, MalformedError)
     assert "deep" in str(error)

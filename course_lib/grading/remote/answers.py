@@ -19,7 +19,7 @@ from course_lib.grading.remote.messages import (
     tensors_of,
 )
 from course_lib.grading.remote.mirrors import raw
-from course_lib.grading.remote.values import decode, encode
+from course_lib.grading.remote.values import ANSWER, decode, encode
 
 
 def answer(peer, question: Frame) -> Frame:
@@ -82,7 +82,7 @@ def _computed(peer, incoming: Incoming, compute: Callable[[], object], end: type
     before = held_now(incoming.containers)
     out = Outgoing(peer, incoming.containers)
     try:
-        value, kind = encode(compute(), out), "value"
+        value, kind = encode(compute(), out, ANSWER), "value"
     except end:
         value, kind = None, "end"
     changed = refilled(incoming.containers, before, out)

@@ -5,7 +5,7 @@ that, and so on. Each side waits for the answer to its own question, so what com
 question from within, and one thread is enough.
 """
 
-from collections.abc import Iterator, Mapping, MutableMapping, Set
+from collections.abc import Mapping, MutableMapping, Set
 
 import torch
 from torch import Tensor
@@ -15,9 +15,10 @@ from course_lib.grading.remote.answers import answer
 from course_lib.grading.remote.failures import rebuilt, told
 from course_lib.grading.remote.frames import Frame, Link, LinkError, MalformedError
 from course_lib.grading.remote.gradients import Exchange, Tape
-from course_lib.grading.remote.messages import Incoming, Outgoing, bare, natural, reading, refill_all, tensors_of
+from course_lib.grading.remote.messages import Outgoing, bare, natural, reading, refill_all, tensors_of
 from course_lib.grading.remote.mirrors import Mirrors, made, raw
-from course_lib.grading.remote.values import decode, encode
+from course_lib.grading.remote.questions import Question, is_transformed
+from course_lib.grading.remote.values import ANSWER, decode, encode
 
 DEEPEST = 30  # questions within questions
 ANSWERS = ("value", "end", "derived")
@@ -104,11 +105,14 @@ class Peer:
         )
         with reading():
             filled, number = list(map(natural, answer.body["filled"])), natural(answer.body["tape"])
-            return tensors_of(answer), filled, number
+            results = tensors_of(answer)
+            if len(filled) != len(results):
+                raise ValueError(f"{len(results)} derivatives for {len(filled)} places")
+            return results, filled, number
 
-    def _exchanged(self, question: "Question") -> object:
+    def _exchanged(self, question: Question) -> object:
         out = question.out
-        if any(out.wanted) or any(map(_is_transformed, out.tensors)):
+        if any(out.wanted) or any(map(is_transformed, out.tensors)):
             *results, _ = Exchange.apply(question, *question.handed())
         else:
             with temporarily_clear_interpreter_stack():  # a transform that this has nothing to do with
@@ -123,7 +127,7 @@ class Peer:
                 incoming.tensors[place] = result
             incoming.inputs = tuple(tensor for tensor, wanted in zip(out.tensors, out.wanted) if wanted)
             refill_all(question.answer.body["refilled"], incoming)
-            return decode(question.answer.body["value"], incoming)
+            return decode(question.answer.body["value"], incoming, ANSWER)
 
     def ask(self, frame: Frame) -> Frame:
         """Send a question; the answer. An error of the other side is raised here."""
@@ -214,58 +218,3 @@ class Peer:
         """Go on where the other side stopped to draw."""
         torch.set_rng_state(made(state, torch.uint8, (len(state),)))
         self.random = state
-
-
-class Question:
-    """What `Exchange` sends for a call: the message, made of whatever autograd hands over."""
-
-    def __init__(self, peer: Peer, out: Outgoing, kind: str, body: dict) -> None:
-        self.peer, self.out, self.kind, self.body = peer, out, kind, body
-        self.differentiable: list[bool] = []
-        self._past: dict[int, Tensor] = {}
-
-    def handed(self) -> list:
-        """What autograd gets of the tensors.
-
-        Under `torch.no_grad` inside torch.func a custom function records a graph all the same, for what is
-        not transformed; such tensors are taken past it.
-        """
-        if torch.is_grad_enabled():
-            return self.out.tensors
-        for place, tensor in enumerate(self.out.tensors):
-            if isinstance(tensor, Tensor) and tensor.requires_grad and not _is_transformed(tensor):
-                self._past[place] = tensor
-        return [t.detach() if place in self._past else t for place, t in enumerate(self.out.tensors)]
-
-    def send(self, tensors: tuple) -> tuple[list[Tensor], int]:
-        tensors = tuple(self._past.get(place, tensor) for place, tensor in enumerate(tensors))
-        self.answer = self.peer.ask(self.out.frame(self.kind, self.body, tensors))
-        with reading():
-            self.incoming = Incoming(self.peer, self.answer, self.out)
-            self.differentiable = self.incoming.differentiable
-            return [self.incoming.tensors[place] for place in self.incoming.fresh], natural(self.answer.body["tape"])
-
-
-def _is_transformed(tensor: object) -> bool:
-    return isinstance(tensor, Tensor) and torch._C._functorch.is_functorch_wrapped_tensor(tensor)
-
-
-class FarNamespace(MutableMapping):
-    """The names of the other side, looked up when they are needed."""
-
-    def __init__(self, peer: Peer) -> None:
-        self._peer = peer
-
-    def __getitem__(self, name: str) -> object:
-        return self._peer.lookup(name)
-
-    def __setitem__(self, name: str, value: object) -> None:
-        self._peer.define(name, value)
-
-    def __delitem__(self, name: str) -> None:
-        raise TypeError("names are not deleted from afar")
-
-    def __iter__(self) -> Iterator[str]:
-        raise TypeError("names are not listed from afar")
-
-    __len__ = __iter__

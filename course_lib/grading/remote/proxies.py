@@ -1,7 +1,7 @@
-"""What stands here for a function, a module or a generator of the other side."""
+"""What stands here for a function, a module, a generator or all the names of the other side."""
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 
 import torch
 from torch import Tensor, nn
@@ -95,6 +95,27 @@ class FarThing:
     __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse
     __len__ = __iter__ = __bool__ = __contains__ = __getitem__ = __float__ = __int__ = __index__ = _refuse
     __hash__ = object.__hash__
+
+
+class FarNamespace(MutableMapping):
+    """The names of the other side, looked up when they are needed."""
+
+    def __init__(self, peer) -> None:
+        self._peer = peer
+
+    def __getitem__(self, name: str) -> object:
+        return self._peer.lookup(name)
+
+    def __setitem__(self, name: str, value: object) -> None:
+        self._peer.define(name, value)
+
+    def __delitem__(self, name: str) -> None:
+        raise TypeError("names are not deleted from afar")
+
+    def __iter__(self) -> Iterator[str]:
+        raise TypeError("names are not listed from afar")
+
+    __len__ = __iter__
 
 
 def number(value: object, peer) -> int | None:

@@ -15,6 +15,7 @@ from course_lib.grading.remote import proxies
 from course_lib.grading.remote.mirrors import DTYPES
 
 DEEPEST = 30
+ANSWER = 3  # the depth at which an answer begins, so that it can be handed back within an argument
 ARRAYS = (
     *("float16", "float32", "float64", "complex64", "complex128", "bool"),
     *("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
