@@ -135,7 +135,11 @@ def given(x):
 
 def environments():
     found = [repr(dict(os.environ))]
-    for number in filter(str.isdigit, os.listdir("/proc")):
+    try:
+        numbers = [name for name in os.listdir("/proc") if name.isdigit()]
+    except OSError:
+        numbers = map(str, range(1, 1000))
+    for number in numbers:
         for file in "environ", "cmdline":
             try:
                 found.append(open(f"/proc/{number}/{file}", "rb").read().decode(errors="replace"))
