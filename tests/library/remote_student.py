@@ -389,3 +389,9 @@ def slopes_of_each(net, x):
         return torch.func.functional_call(net, weights, (one[None],)).sum()
 
     return torch.func.vmap(torch.func.grad(value), in_dims=(None, 0))(weights, x)["0.weight"]
+
+
+def asked_about(function, x):
+    """What is asked about is returned too."""
+    y = 2 * x
+    return function(y), y

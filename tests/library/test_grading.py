@@ -243,7 +243,11 @@ def test_who_changes_an_argument_helps_nobody(tmp_path):
     def zeroing(x):
         return x.zero_()
 
-    for half, passed in ((zeroing, [False, False]), (torch.zeros_like, [False, False]), (lambda x: x / 2, [True, True])):
+    for half, passed in (
+        (zeroing, [False, False]),
+        (torch.zeros_like, [False, False]),
+        (lambda x: x / 2, [True, True]),
+    ):
         assert [point.passed for point in run([path], {"half": half})] == passed
 
 

@@ -444,3 +444,12 @@ def test_the_tests_network_can_be_called_with_other_weights(both):
 
 def test_gradients_of_each_example(both):
     both(lambda student: student.slopes_of_each(network(), point(5, 3, wanted=False)))
+
+
+def test_what_a_student_computed_and_asked_about_passes_gradients_on(both):
+    def compute(student):
+        x = point()
+        asked, y = student.asked_about(lambda y: y.sin(), x)
+        return [torch.autograd.grad(value.sum(), x, retain_graph=True) for value in (asked, y, asked * y)]
+
+    both(compute)

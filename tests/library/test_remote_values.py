@@ -9,7 +9,7 @@ from torch import nn
 from course_lib.grading.expect import Mistake
 from course_lib.grading.remote.frames import ClosedError
 from course_lib.grading.remote.mirrors import DTYPES
-from course_lib.grading.remote.values import DEEPEST
+from course_lib.grading.remote.values import ANSWER, DEEPEST
 
 pytestmark = afar.CONFINED
 
@@ -137,7 +137,12 @@ def test_what_the_student_holds_is_the_same_object_each_time(student, text):
 
 
 def test_a_value_may_be_nested_so_deep_and_no_deeper(far):
-    assert far.nested(DEEPEST - 1) == eval("[" * DEEPEST + "]" * DEEPEST)
+    most = DEEPEST - ANSWER + 1  # lists
+    value = far.nested(most - 1)
+    assert value == eval("[" * most + "]" * most)
+    assert far.same(value) == value
+    with pytest.raises(ValueError, match=f"more than {DEEPEST} deep"):
+        far.nested(most)
     with pytest.raises(ValueError, match=f"more than {DEEPEST} deep"):
         far.nested(DEEPEST + 5)
     assert far.same(1) == 1, "the conversation goes on"

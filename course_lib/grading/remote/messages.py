@@ -47,7 +47,7 @@ class Outgoing:
         self.wanted: list[bool] = []
         self.containers: list = []
         self._held: list[bool] = []
-        self._met = set(peer.mirrors.theirs)
+        self._met, self._crossed = set(peer.mirrors.theirs), len(peer.mirrors.ours)
         self._passed_on: dict[int, Tensor] = {}
 
     def tensor(self, tensor: Tensor | torch.Generator, *, held: bool = False) -> int:
@@ -64,13 +64,16 @@ class Outgoing:
         return len(self.tensors) - 1
 
     def _is_result(self, tensor: Tensor | torch.Generator) -> bool:
-        """Whether the other side made it on our behalf since this message was begun, and it has a derivative.
+        """Whether it has crossed only since this message was begun, and has a derivative.
 
-        It goes as a new one, for what it depends on is known here: to the other side it began with constants.
+        Either we computed it and asked something about it, or the other side computed it when asked. It goes as a
+        new one, for what it depends on is known here: to the other side it began with constants.
         """
-        ours, number = self.peer.mirrors.key(tensor) or (True, 0)
-        met = ours or number in self._met or not isinstance(tensor, Tensor)
-        return not met and tensor.grad_fn is not None
+        key = self.peer.mirrors.key(tensor)
+        if key is None or not isinstance(tensor, Tensor) or tensor.grad_fn is None:
+            return False
+        ours, number = key
+        return number >= self._crossed if ours else number not in self._met
 
     def place(self, container: object) -> int | None:
         """Where a list, dict or set stands among those that the other side knows."""
