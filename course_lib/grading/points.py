@@ -137,13 +137,9 @@ class Plugin:
     @pytest.fixture
     def student(self, request: pytest.FixtureRequest) -> Iterator[Student]:
         """Whose functions are tested."""
-        with self.students(request.node) as student:
-            try:
-                yield student
-                if request.node.get_closest_marker("in_place") is None:
-                    student.require_unchanged()
-            finally:
-                student.put_back()
+        in_place = request.node.get_closest_marker("in_place") is not None
+        with self.students(request.node) as student, student.examined(in_place=in_place):
+            yield student
 
     @pytest.fixture
     def rng(self, request: pytest.FixtureRequest) -> torch.Generator:

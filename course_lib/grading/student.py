@@ -1,6 +1,7 @@
 """What a test calls: `student.add_noise(...)`, whoever the student is and wherever the code runs."""
 
 from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -59,6 +60,16 @@ class Student:
         """
         unchanged = all(_same(now, before) for now, before in self._given)
         require(unchanged, "an argument was changed in place: make a new tensor instead")
+
+    @contextmanager
+    def examined(self, *, in_place: bool) -> Iterator["Student"]:
+        """For one test, after which the arguments must hold the numbers that they had, unless it is `in_place`."""
+        try:
+            yield self
+            if not in_place:
+                self.require_unchanged()
+        finally:
+            self.put_back()
 
     def put_back(self) -> None:
         """Give all arguments the numbers that they had: other tests may use the same ones, and other students."""
