@@ -58,7 +58,7 @@ def against_attacks(tier: tiers.Tier) -> dict:
         "contained": sum(not verdict.escaped for verdict in verdicts.values()),
         "graded fairly": sum(not (verdict.unfair or verdict.forged) for verdict in verdicts.values()),
         "forged points": sum(verdict.forged for verdict in verdicts.values()),
-        "not contained": {name: verdict.escaped[0][:80] for name, verdict in verdicts.items() if verdict.escaped},
+        "not contained": [name for name, verdict in verdicts.items() if verdict.escaped],
         "not fair": {name: verdict.unfair[0][:80] for name, verdict in verdicts.items() if verdict.unfair},
         "limit of a test, s": round(arena.limit, 1),
         "honest afterwards": not (honest.escaped or honest.unfair),
