@@ -58,17 +58,15 @@ def grade(options) -> int:
     if parts > 1:
         print(f"{len(grades)} graded; the same command without --shard writes the tables and pages of all")
         return 0
-    _report(grades, options, tier)
+    _report(grades, {key: exercise.name for key, exercise in batch.exercises.items()}, options, tier)
     return 0
 
 
-def _report(grades: Sequence, options, tier) -> None:
-    from course_lib.grading.exercise import heading
+def _report(grades: Sequence, names: dict[str, str], options, tier) -> None:
     from course_lib.grading.ipynb import shown
     from course_lib.grading.reports import feedback, gradescope, summary, table
 
     out = options.out
-    names = {key: heading(master) for key, master in _masters(options.tests).items()}
     table.write_table(grades, out / "grades.csv")
     feedback.write_feedback(grades, out / "feedback", names, tier.guarantee)
     summary.write_summary(grades, out / "index.html", names, tier.guarantee)
@@ -92,12 +90,6 @@ def _tests(given: Path | None) -> Path:
     if not (tests / "hidden").is_dir():
         raise ValueError(f"{tests} has no folder hidden/: it should hold checks/ and hidden/, beside solutions/")
     return tests
-
-
-def _masters(given: Path | None) -> dict[str, Path]:
-    from course_lib.grading.masters import exercises
-
-    return exercises(_tests(given).parent)
 
 
 def check(options) -> int:

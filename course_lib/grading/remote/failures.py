@@ -24,6 +24,13 @@ class Where(NamedTuple):
     code: str
 
 
+def execute(source: str, namespace: dict[str, object], name: str) -> None:
+    """Run a cell as a notebook does, with its lines known to tracebacks under the cell's name."""
+    file = CELL.format(name)
+    linecache.cache[file] = len(source), None, source.splitlines(keepends=True), file
+    exec(compile(source, file, "exec"), namespace)
+
+
 def told(error: BaseException, cells: Set[str]) -> dict:
     """The error as plain data; a line of one of these cells may be told."""
     kinds = [kind.__name__ for kind in type(error).__mro__]
