@@ -14,9 +14,8 @@ from course_lib.grading.student import Student
 def student(request):
     """The reference solution of the module that the test's file is named after."""
     student = Student(targets.solution(request.path.stem.split("_")[1]))
-    yield student
-    if request.node.get_closest_marker("in_place") is None:
-        student.require_unchanged()
+    with student.examined(in_place=request.node.get_closest_marker("in_place") is not None):
+        yield student
 
 
 @pytest.fixture

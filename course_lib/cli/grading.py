@@ -41,7 +41,10 @@ def grade(options) -> int:
     tests = _tests(options.tests)
     part, parts = options.shard
     submissions = handed_in(options.submissions)[part - 1 :: parts]
+    if options.gradescope and len(submissions) != 1:
+        raise ValueError(f"--gradescope is for one submission, got {len(submissions)}")
     tier = tiers.choose(options.require)
+    (options.out / "grades").mkdir(parents=True, exist_ok=True)  # if that fails, then before all work
     conditions = Conditions(tests.parent, tests, str(tier), secret(options.out), options.limit)
     batch = Batch(submissions, conditions, options.out / "grades", options.key)
     with tqdm(total=len(submissions), unit="submission", desc=f"grading ({tier})") as bar:
@@ -55,23 +58,19 @@ def grade(options) -> int:
     if parts > 1:
         print(f"{len(grades)} graded; the same command without --shard writes the tables and pages of all")
         return 0
-    _report(grades, options, tier)
+    _report(grades, {key: exercise.name for key, exercise in batch.exercises.items()}, options, tier)
     return 0
 
 
-def _report(grades: Sequence, options, tier) -> None:
-    from course_lib.grading.exercise import heading
+def _report(grades: Sequence, names: dict[str, str], options, tier) -> None:
     from course_lib.grading.ipynb import shown
     from course_lib.grading.reports import feedback, gradescope, summary, table
 
     out = options.out
-    names = {key: heading(master) for key, master in _masters(options.tests).items()}
     table.write_table(grades, out / "grades.csv")
     feedback.write_feedback(grades, out / "feedback", names, tier.guarantee)
     summary.write_summary(grades, out / "index.html", names, tier.guarantee)
     if options.gradescope:
-        if len(grades) != 1:
-            raise ValueError(f"--gradescope is for one submission, got {len(grades)}")
         gradescope.write_results(grades[0], options.gradescope)
     if options.nbgrader:
         from course_lib.grading.reports import nbgrader
@@ -91,12 +90,6 @@ def _tests(given: Path | None) -> Path:
     if not (tests / "hidden").is_dir():
         raise ValueError(f"{tests} has no folder hidden/: it should hold checks/ and hidden/, beside solutions/")
     return tests
-
-
-def _masters(given: Path | None) -> dict[str, Path]:
-    from course_lib.grading.masters import exercises
-
-    return exercises(_tests(given).parent)
 
 
 def check(options) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from multiprocessing.connection import wait
 from pathlib import Path
 
+from course_lib import __version__
 from course_lib.grading.exercise import Exercise, all_exercises
 from course_lib.grading.handed_in import HandedIn
 from course_lib.grading.ipynb import LARGEST
@@ -47,7 +48,8 @@ class Batch:
         self._ledger = {name: self._ledger_of(ledger, exercise) for name, exercise in self.exercises.items()}
 
     def _ledger_of(self, folder: Path, exercise: Exercise) -> Ledger:
-        what = digest([exercise.master, *exercise.files], self.conditions.tier, str(self.conditions.limit))
+        words = __version__, self.conditions.tier, str(self.conditions.limit)
+        what = digest([exercise.master, *exercise.files], *words)
         return Ledger(folder, self.conditions.seed, what)
 
     def grades(self, jobs: int, done: Callable[[int], object]) -> list[Grade]:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import jupytext
+from nbformat import NotebookNode
 
 from course_lib.grading.masters import exercises
 from course_lib.grading.points import run
@@ -56,10 +57,20 @@ class Exercise:
         return [Asked(point.task, point.asked, point.file in hidden) for point in run(self.files, {})]
 
     @cached_property
+    def _cells(self) -> list[NotebookNode]:
+        return jupytext.read(self.master, fmt="py:percent").cells
+
+    @property
+    def name(self) -> str:
+        """What the exercise is called: the first heading of its master."""
+        headings = (cell.source.splitlines()[0].lstrip("# ") for cell in self._cells if cell.source.startswith("# "))
+        return next(headings, self.master.stem)
+
+    @cached_property
     def titles(self) -> dict[str, str]:
         """Task -> its heading, in the master's order."""
         titles, heading = {}, ""
-        for cell in jupytext.read(self.master, fmt="py:percent").cells:
+        for cell in self._cells:
             if cell.cell_type == "markdown" and cell.source.startswith("#"):
                 heading = cell.source.splitlines()[0].lstrip("# ")
             if "task" in tags(cell):
@@ -79,14 +90,6 @@ class Exercise:
         for test in self.asked:
             outcomes.setdefault(test.task, []).append(Outcome(test.asked, False, "not graded", None, test.hidden))
         return Grade(file, self.key, "", self.graded(outcomes, {}), (), problem)
-
-
-def heading(master: Path) -> str:
-    """What an exercise is called: the first heading of its master."""
-    cells = jupytext.read(master, fmt="py:percent").cells
-    return next(
-        (cell.source.splitlines()[0].lstrip("# ") for cell in cells if cell.source.startswith("# ")), master.stem
-    )
 
 
 def all_exercises(root: Path, tests: Path) -> dict[str, Exercise]:

@@ -92,8 +92,11 @@ def _opened(path: Path) -> BinaryIO:
     if path.is_symlink():
         raise Unreadable(f"{shown(path.name)} is a link, not a file; what it points to is not read")
     descriptor = os.open(path, flags)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
         os.close(descriptor)
+        if stat.S_ISDIR(mode) and not os.listdir(path):
+            raise Unreadable(f"{shown(path.name)} is an empty folder: no file was handed in")
         raise Unreadable(f"{shown(path.name)} is a folder, a pipe or a device, not a file")
     return open(descriptor, "rb")
 

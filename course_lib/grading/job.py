@@ -8,12 +8,18 @@ import multiprocessing
 import os
 import resource
 import signal
+import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
+from threading import Thread
 from typing import NamedTuple
 
 from course_lib.grading.record import Grade, from_json, to_json
+from course_lib.grading.sandbox import kernel
 
 MEMORY = 8 << 30  # bytes of data
 SANDBOXED = ("torch", "course_lib.grading.remote.warm")  # imported before a submission is there
@@ -51,7 +57,8 @@ class Job:
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_work, args=(theirs, conditions))
-        self.process.start()
+        with _deaf():
+            self.process.start()
         theirs.close()
 
     def begin(self, name: str, path: Path, key: str) -> None:
@@ -82,8 +89,19 @@ class Job:
             self.process.join()
 
 
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """What is started here never hears Ctrl-C, not even before its first line: who started it decides what happens."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _work(pipe: Connection, conditions: Conditions) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the one who started it decides what happens then
+    if sys.platform == "linux":
+        kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)  # nobody waits for the grade any more
     os.environ["GRADE_SEED"] = conditions.seed
     warnings.simplefilter("ignore")
     import torch
@@ -99,12 +117,15 @@ def _work(pipe: Connection, conditions: Conditions) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
     try:
         exercises = all_exercises(conditions.root, conditions.tests)
+        warming = Thread(target=import_module, args=(SANDBOXED[-1],))  # or a test would wait for it
+        warming.start()
         with Nursery(Tier(conditions.tier), preload=SANDBOXED) as nursery:
+            warming.join()
             while True:
                 name, path, key = pipe.recv()
                 found = grade(path, exercises[key], nursery, name=name, limit=conditions.limit)
                 pipe.send(("grade", to_json(found)))
-    except EOFError:
+    except (EOFError, ConnectionError):  # whoever asked has gone
         pass
     except (SandboxError, ValueError) as error:
         pipe.send(("broken", str(error)))

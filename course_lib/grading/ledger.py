@@ -34,9 +34,10 @@ class Ledger:
         """The grade of this submission with this content, or None."""
         try:
             entry = json.loads(self._path(name).read_text(encoding="utf-8"))
-            genuine = hmac.compare_digest(entry["seal"], self._seal(name, entry["of"], entry["grade"]))
-            return from_json(entry["grade"]) if genuine and entry["of"] == self._of(content) else None
-        except (OSError, ValueError, KeyError, TypeError):
+            of, grade, seal = (str(entry[part]) for part in ("of", "grade", "seal"))
+            genuine = hmac.compare_digest(seal.encode(), self._seal(name, of, grade).encode())
+            return from_json(grade) if genuine and of == self._of(content) else None
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
 
     def keep(self, name: str, content: bytes, grade: Grade) -> None:

@@ -4,11 +4,11 @@ The cells run in this process, as Jupyter would run them: this is for code of on
 graded in a sandbox (`grade.py`).
 """
 
-import linecache
 from pathlib import Path
 
 from course_lib.grading.check import Result, check
 from course_lib.grading.ipynb import Unreadable, cells
+from course_lib.grading.remote.failures import execute
 
 RUN = {"setup", "task"}
 
@@ -37,10 +37,8 @@ def check_notebook(path: Path) -> list[Result]:
 
 
 def _run(number: int, source: str, namespace: dict[str, object]) -> None:
-    """Run a cell with its lines known to tracebacks; its error is raised with the cell's number."""
-    name = f"<cell {number}>"
-    linecache.cache[name] = len(source), None, source.splitlines(keepends=True), name
+    """Run a cell; its error is raised with the cell's number."""
     try:
-        exec(compile(source, name, "exec"), namespace)
+        execute(source, namespace, f"cell {number}")
     except Exception as error:
         raise Unreadable(f"cell {number} stops with {type(error).__name__}: {error}") from error

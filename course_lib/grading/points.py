@@ -10,6 +10,7 @@ functions only: for a stranger's, a test in the same process is no protection at
 import hashlib
 import inspect
 import os
+import sys
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -113,7 +114,7 @@ def run_on(files: Sequence[Path], students: Students, task: str | None = None) -
     # A module is named after its path below the root; from the top, two test_diffusion.py are two modules.
     root = [f"--rootdir={path.anchor}" for path in files[:1]]
     arguments = [*map(str, files), *QUIET, *root, *(part for name in WITHOUT for part in ("-p", f"no:{name}"))]
-    with _environment(SWITCHES), torch.random.fork_rng(devices=[]), torch.enable_grad():
+    with _environment(SWITCHES), _forgotten(files), torch.random.fork_rng(devices=[]), torch.enable_grad():
         code = pytest.main(arguments, plugins=[plugin])
     if code == pytest.ExitCode.INTERRUPTED and not plugin.broken:
         raise KeyboardInterrupt
@@ -136,10 +137,9 @@ class Plugin:
     @pytest.fixture
     def student(self, request: pytest.FixtureRequest) -> Iterator[Student]:
         """Whose functions are tested."""
-        with self.students(request.node) as student:
+        in_place = request.node.get_closest_marker("in_place") is not None
+        with self.students(request.node) as student, student.examined(in_place=in_place):
             yield student
-            if request.node.get_closest_marker("in_place") is None:
-                student.require_unchanged()
 
     @pytest.fixture
     def rng(self, request: pytest.FixtureRequest) -> torch.Generator:
@@ -194,8 +194,10 @@ def hint(error: BaseException | None) -> str:
         return ""
     if isinstance(error, AssertionError | NotImplementedError):
         return str(error) or "this does not hold"
-    kind = getattr(error, "kind", type(error).__name__)
-    return f"{kind}: {str(error).strip()}".splitlines()[0]
+    kind, text = getattr(error, "kind", type(error).__name__), str(error).strip()
+    if kind == "MemoryError" and not text:
+        text = "this asks for more memory than there is"
+    return f"{kind}: {text}".splitlines()[0] if text else kind
 
 
 @contextmanager
@@ -210,3 +212,14 @@ def _environment(values: dict[str, str]) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def _forgotten(files: Sequence[Path]) -> Iterator[None]:
+    """Test modules are imported anew for everybody: nothing that one run left in them is there in the next."""
+    try:
+        yield
+    finally:
+        names = {str(path) for path in files}
+        for name in [name for name, module in sys.modules.items() if getattr(module, "__file__", None) in names]:
+            del sys.modules[name]

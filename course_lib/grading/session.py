@@ -17,13 +17,14 @@ from course_lib.grading.points import task_of
 from course_lib.grading.remote.failures import rebuilt
 from course_lib.grading.remote.frames import ClosedError, Frame, Link, LinkError, MalformedError, OverrunError
 from course_lib.grading.remote.messages import reading
-from course_lib.grading.remote.peer import FarNamespace, Peer
+from course_lib.grading.remote.peer import Peer
+from course_lib.grading.remote.proxies import FarNamespace
 from course_lib.grading.sandbox.host import Nursery
 from course_lib.grading.student import Student
 from course_lib.grading.submission import Cell
 
 TEST, CELLS, SUBMISSION = 10.0, 30.0, 300.0  # seconds that a test, all cells, and all of it may take
-MOST_STARTS = 6
+MOST_STARTS = 20
 MOST_OVERRUNS = 2  # of one task's tests; the others are not asked any more
 TO_LEAVE = 1.0  # seconds that a fork may take to go when its test is over
 
@@ -122,6 +123,7 @@ class Session:
             try:
                 for frame in self._cells_running(Link(self._end, time.monotonic() + CELLS)):
                     running = str(frame.body["cell"])
+                self.nursery.halt()  # what the cells have left running could take the tests' sockets
                 return
             except (LinkError, KeyError) as error:
                 self._stop()

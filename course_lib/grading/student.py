@@ -1,6 +1,7 @@
 """What a test calls: `student.add_noise(...)`, whoever the student is and wherever the code runs."""
 
 from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +23,7 @@ class Student:
         Names -> functions.
     """
 
-    def __init__(self, namespace: MutableMapping[str, object]) -> None:
+    def __init__(self, namespace: MutableMapping) -> None:  # of str: one from afar cannot be looked through
         self.__dict__.update(_namespace=namespace, _given=[], _replaced={})
 
     def __getattr__(self, name: str) -> object:
@@ -42,11 +43,13 @@ class Student:
         self._namespace[name] = value
 
     def _watched(self, function):
-        """The function; what it is given is remembered as it was."""
+        """The function; what it is given is remembered as it was, and so for a function that it returns."""
 
         def called(*args, **kwargs) -> object:
             self._given.extend((tensor, tensor.detach().clone()) for tensor in _tensors([args, kwargs]))
-            return function(*args, **kwargs)
+            value = function(*args, **kwargs)
+            is_function = callable(value) and not isinstance(value, type | nn.Module)
+            return self._watched(value) if is_function else value
 
         return called
 
@@ -57,6 +60,23 @@ class Student:
         """
         unchanged = all(_same(now, before) for now, before in self._given)
         require(unchanged, "an argument was changed in place: make a new tensor instead")
+
+    @contextmanager
+    def examined(self, *, in_place: bool) -> Iterator["Student"]:
+        """For one test, after which the arguments must hold the numbers that they had, unless it is `in_place`."""
+        try:
+            yield self
+            if not in_place:
+                self.require_unchanged()
+        finally:
+            self.put_back()
+
+    def put_back(self) -> None:
+        """Give all arguments the numbers that they had: other tests may use the same ones, and other students."""
+        for now, before in reversed(self._given):
+            if not _same(now, before):
+                now.data = before
+        self._given.clear()
 
     def line_of(self, error: BaseException | None) -> Where | None:
         """The student's own line that raised the error; one that came from afar knows it."""

@@ -198,8 +198,12 @@ def _notes(found: list[Found], seen: list[Seen], mine: list[Seen], exercise: Mas
 
 
 def _omissions(run: list[Seen], names: dict[int, str]) -> Iterator[str]:
+    cells = defaultdict(list)
     for cell in run:
-        if cell.left_out:
-            told = ", ".join(shown(line.split("\n")[0][:60]) for line in cell.left_out[:3])
-            more = f" and {len(cell.left_out) - 3} more" if len(cell.left_out) > 3 else ""
-            yield f"left out of {names[cell.number]}, for it is not Python: {told}{more}"
+        cells[tuple(cell.left_out)].append(names[cell.number])
+    cells.pop((), None)
+    for lines, where in cells.items():
+        told = ", ".join(shown(line.split("\n")[0][:60]) for line in lines[:3])
+        more = f" and {len(lines) - 3} more" if len(lines) > 3 else ""
+        rest = f" and {len(where) - 3} more" if len(where) > 3 else ""
+        yield f"left out of {', '.join(where[:3])}{rest}, for it is not Python: {told}{more}"

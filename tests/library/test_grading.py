@@ -10,7 +10,8 @@ import torch
 from course_lib import places
 from course_lib.grading.check import PASSED, check
 from course_lib.grading.expect import Mistake, difference, expect, require
-from course_lib.grading.points import run
+from course_lib.grading.points import hint, run
+from course_lib.grading.remote import failures
 
 ONES = torch.ones(2, 3)
 
@@ -197,3 +198,61 @@ def test_a_check_leaves_no_trace():
         check("add_noise", {"add_noise": random})
         assert not torch.is_grad_enabled()
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_an_error_without_a_text_is_told_by_its_name():
+    assert hint(ValueError()) == "ValueError"
+    assert hint(MemoryError()) == "MemoryError: this asks for more memory than there is"
+    assert hint(MemoryError("DefaultCPUAllocator: 9 bytes")) == "MemoryError: DefaultCPUAllocator: 9 bytes"
+
+
+def test_a_syntax_error_is_told_without_its_place():
+    """The place has a line of its own."""
+    with pytest.raises(SyntaxError) as caught:
+        compile("x = 1\ndef f(x)\n    return x", "<task double>", "exec")
+    told = failures.told(caught.value, {"task double"})
+    assert told["text"] == "expected ':'"
+    assert told["where"][:2] == ("task double", 2)
+
+
+SHARED = '''
+import pytest, torch
+from course_lib.grading.expect import expect
+
+SHARES = torch.tensor([0.5, 0.25])
+SEEN = []
+
+@pytest.mark.task("half")
+def test_half(student):
+    """Half of it."""
+    expect(student.half(SHARES), torch.tensor([0.25, 0.125]))
+
+@pytest.mark.task("half")
+def test_half_again(student):
+    """Half of it, once more."""
+    expect(student.half(SHARES), SHARES / 2)
+    SEEN.append(1)
+    assert SEEN == [1]
+'''
+
+
+def test_who_changes_an_argument_helps_nobody(tmp_path):
+    path = tmp_path / "test_half.py"
+    path.write_text(SHARED, encoding="utf-8")
+
+    def zeroing(x):
+        return x.zero_()
+
+    for half, passed in (
+        (zeroing, [False, False]),
+        (torch.zeros_like, [False, False]),
+        (lambda x: x / 2, [True, True]),
+    ):
+        assert [point.passed for point in run([path], {"half": half})] == passed
+
+
+def test_each_run_imports_the_tests_anew(tmp_path):
+    path = tmp_path / "test_half.py"
+    path.write_text(SHARED, encoding="utf-8")
+    for _ in range(2):
+        assert all(point.passed for point in run([path], {"half": lambda x: x / 2}))

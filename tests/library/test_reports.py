@@ -66,6 +66,16 @@ def test_a_page_stays_in_its_folder_and_has_its_own_name():
     assert names == [page_name(file) for file in [*FILES, HOSTILE]]
 
 
+def test_a_page_is_called_by_a_readable_name():
+    assert page_name("Jörg_Çelik.ipynb").startswith("jorg-celik-")
+
+
+def test_moodles_folders_hold_a_name():
+    twice = "Ben Ito_77_assignsubmission_file/b.ipynb", "Ben Ito_78_assignsubmission_file/b.ipynb"
+    names = students([grade("Anna Ito_1234_assignsubmission_file_/a.ipynb"), *map(grade, twice)])
+    assert list(names.values()) == ["Anna Ito", *(file.removesuffix(".ipynb") for file in twice)]
+
+
 def test_whose_submission_it_is():
     files = ["anna/03.ipynb", "ben.ipynb", "c/one.ipynb", "c/two.IPYNB", "d/x.ipynb", "d/x.IPYNB"]
     assert students([grade(file) for file in files]) == {

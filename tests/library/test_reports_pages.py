@@ -79,6 +79,16 @@ def test_what_is_left_is_only_hidden():
     assert "The sign is turned" in page.text
 
 
+def test_a_hint_and_its_shorter_form_are_one_finding():
+    turned = wrong("the sign is turned: v = alpha eps - sigma x_0"), wrong("the sign is turned", hidden=True)
+    page = Page(feedback(grade("a.ipynb", task("double", *reversed(turned), wrong("the sign is turned twice")))))
+    assert page.text.count("The sign is turned: v = alpha") == 1
+    assert page.text.count("The sign is turned") == 2
+    class_ = [grade("a", task("double", *turned)), grade("b", task("double", turned[1]))]
+    ((found,), _) = statistics.misconceptions(class_)
+    assert (found.hint, found.students) == ("The sign is turned: v = alpha eps - sigma x_0", 2)
+
+
 def test_equal_tests_are_one_line():
     page = Page(feedback(grade("a.ipynb", task("double", *[right("Random.", True)] * 3, right()))))
     assert "Random. 3 points also checked when grading" in page.text
@@ -145,7 +155,7 @@ def test_a_page_can_be_heard_and_walked_through(html):
     assert len(set(ids)) == len(ids)
     for _, attributes in page.elements:
         for key in ("aria-labelledby", "aria-describedby"):
-            assert key not in attributes or attributes[key] in ids
+            assert set(attributes.get(key, "").split()) <= set(ids)
     assert page.all("a")[0] == {"class": "skip", "href": "#main"}
     assert {link["href"][1:] for link in page.all("a") if link["href"].startswith("#")} <= set(ids)
     assert all(svg["role"] == "img" and {"aria-label", "aria-labelledby"} & set(svg) for svg in page.all("svg"))
@@ -194,6 +204,17 @@ def test_the_instructors_page():
     assert "ben: The cell of double was there twice" in page.text
     assert f"feedback/{page_name('ben/03.ipynb')}" in [link["href"] for link in page.all("a")]
     assert "NameError: name 'y' is not defined1 · The task double2" in page.text
+
+
+def test_what_could_not_be_graded_has_no_points_and_stands_last():
+    unknown = grade("zoe.ipynb", key="", tier="", problem="It is empty.")
+    page = Page(summary([unknown, *everyone(), grade("n" * 240 + ".ipynb", task("double", right()), key="other")]))
+    assert page.text.index("Of no known exercise") > page.text.index("Exercises: other")
+    assert "zoe–not graded" in page.text
+    assert f"{'n' * 59}…" in page.text
+    assert "n" * 60 not in page.text
+    regions = [attributes["aria-labelledby"] for attributes in page.all("div") if attributes.get("role") == "region"]
+    assert len(set(regions)) == len(regions)
 
 
 def test_the_class_in_numbers():

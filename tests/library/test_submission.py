@@ -294,7 +294,8 @@ def link(path):
     ("make", "sentence"),
     [
         (lambda path: None, "cannot be read: No such file"),
-        (lambda path: path.mkdir(), "a folder, a pipe or a device"),
+        (lambda path: path.mkdir(), "an empty folder"),
+        (lambda path: (path / "inside").mkdir(parents=True), "a folder, a pipe or a device"),
         (os.mkfifo, "a folder, a pipe or a device"),
         (link, "is a link"),
         (content(""), "is empty$"),

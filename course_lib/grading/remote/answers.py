@@ -19,7 +19,7 @@ from course_lib.grading.remote.messages import (
     tensors_of,
 )
 from course_lib.grading.remote.mirrors import raw
-from course_lib.grading.remote.values import decode, encode
+from course_lib.grading.remote.values import ANSWER, decode, encode
 
 
 def answer(peer, question: Frame) -> Frame:
@@ -42,16 +42,27 @@ def _call(peer, question: Frame) -> Frame:
         function, (args, kwargs) = peer.ours(question.body["number"]), question.body["tree"]
         args = decode(args, incoming)
         kwargs = {str(name): decode(value, incoming) for name, value in kwargs}
-        training = question.body["training"]
-    if isinstance(function, nn.Module) and training is not None and function.training is not training:
-        function.train(bool(training))
-    return _computed(peer, incoming, lambda: function(*args, **kwargs))
+        weights = {str(name): incoming.tensors[place] for name, place in question.body["parameters"].items()}
+        training = bool(question.body["training"])
+    if not isinstance(function, nn.Module):
+        return _computed(peer, incoming, lambda: function(*args, **kwargs))
+    if function.training is not training:
+        function.train(training)
+    return _computed(peer, incoming, lambda: _applied(function, weights, args, kwargs))
+
+
+def _applied(module: nn.Module, weights: dict[str, Tensor], args: tuple, kwargs: dict) -> object:
+    """The module's value with these weights, which mostly are its own."""
+    own = dict(module.named_parameters())
+    if all(weight is own.get(name) for name, weight in weights.items()):
+        return module(*args, **kwargs)
+    return torch.func.functional_call(module, weights, args, kwargs)
 
 
 def _next(peer, question: Frame) -> Frame:
     with reading():
         incoming, iterator = Incoming(peer, question), peer.ours(question.body["number"])
-    return _computed(peer, incoming, lambda: next(iterator))
+    return _computed(peer, incoming, lambda: next(iterator), end=StopIteration)
 
 
 def _get(peer, question: Frame) -> Frame:
@@ -67,12 +78,12 @@ def _set(peer, question: Frame) -> Frame:
     return _computed(peer, incoming, lambda: peer.namespace.update({name: value}))
 
 
-def _computed(peer, incoming: Incoming, compute: Callable[[], object]) -> Frame:
+def _computed(peer, incoming: Incoming, compute: Callable[[], object], end: type[Exception] | tuple = ()) -> Frame:
     before = held_now(incoming.containers)
     out = Outgoing(peer, incoming.containers)
     try:
-        value, kind = encode(compute(), out), "value"
-    except StopIteration:
+        value, kind = encode(compute(), out, ANSWER), "value"
+    except end:
         value, kind = None, "end"
     changed = refilled(incoming.containers, before, out)
     number = peer.keep_tape(Tape(list(map(_moving, incoming.tensors)), list(map(_moving, _new(peer, out)))))
@@ -80,9 +91,9 @@ def _computed(peer, incoming: Incoming, compute: Callable[[], object]) -> Frame:
 
 
 def _new(peer, out: Outgoing) -> list[Tensor]:
-    """The tensors that the other side does not have yet, but for leaves that want gradients."""
+    """The tensors that the other side does not have yet, but for parameters and leaves that want gradients."""
     new = [t for t in out.tensors if isinstance(t, Tensor) and peer.mirrors.key(t) is None]
-    return [t for t in new if not (t.is_leaf and t.requires_grad)]
+    return [t for t in new if not (t.is_leaf and (t.requires_grad or isinstance(t, nn.Parameter)))]
 
 
 def _moving(tensor: object) -> Tensor | None:

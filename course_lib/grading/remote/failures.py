@@ -7,7 +7,7 @@ sees a student's `ValueError`, and nothing that the other side defines is ever b
 import builtins
 import linecache
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from types import FrameType
 from typing import NamedTuple
 
@@ -24,13 +24,20 @@ class Where(NamedTuple):
     code: str
 
 
-def told(error: BaseException, cells: set[str]) -> dict:
+def execute(source: str, namespace: dict[str, object], name: str) -> None:
+    """Run a cell as a notebook does, with its lines known to tracebacks under the cell's name."""
+    file = CELL.format(name)
+    linecache.cache[file] = len(source), None, source.splitlines(keepends=True), file
+    exec(compile(source, file, "exec"), namespace)
+
+
+def told(error: BaseException, cells: Set[str]) -> dict:
     """The error as plain data; a line of one of these cells may be told."""
     kinds = [kind.__name__ for kind in type(error).__mro__]
     files = {CELL.format(name) for name in cells}
     return {
         "kinds": kinds,
-        "text": str(error)[:LONGEST],
+        "text": str(error.msg if isinstance(error, SyntaxError) else error)[:LONGEST],  # else with cell and line again
         "where": where(error, lambda frame: frame.f_code.co_filename in files),
     }
 

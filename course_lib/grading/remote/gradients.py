@@ -58,7 +58,8 @@ class Exchange(torch.autograd.Function):
         request = Derivative(ctx.request.peer, "jvp", given, len(tensors))
         found = Exchange.apply(request, tape, *tensors, *(tangents[1 + place] for place in given))
         places = dict(zip(request.filled, found))
-        return *(places.get(place) for place in range(ctx.count)), None
+        moves = ctx.request.differentiable
+        return *(places.get(place) if moves[place] else None for place in range(ctx.count)), None
 
     @staticmethod
     def vmap(info, in_dims: tuple, request, *tensors: Tensor) -> tuple:

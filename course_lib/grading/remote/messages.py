@@ -47,16 +47,33 @@ class Outgoing:
         self.wanted: list[bool] = []
         self.containers: list = []
         self._held: list[bool] = []
+        self._met, self._crossed = set(peer.mirrors.theirs), len(peer.mirrors.ours)
+        self._passed_on: dict[int, Tensor] = {}
 
     def tensor(self, tensor: Tensor | torch.Generator, *, held: bool = False) -> int:
         """The place of a tensor in the list; `held` if no argument, but something that a function holds."""
+        tensor = self._passed_on.get(id(tensor), tensor)
         for place, other in enumerate(self.tensors):
             if other is tensor:
                 return place
+        if self._is_result(tensor):
+            tensor = self._passed_on[id(tensor)] = tensor.view_as(tensor)
         self.tensors.append(tensor)
         self.wanted.append(isinstance(tensor, Tensor) and _wanted(tensor))
         self._held.append(held)
         return len(self.tensors) - 1
+
+    def _is_result(self, tensor: Tensor | torch.Generator) -> bool:
+        """Whether it has crossed only since this message was begun, and has a derivative.
+
+        Either we computed it and asked something about it, or the other side computed it when asked. It goes as a
+        new one, for what it depends on is known here: to the other side it began with constants.
+        """
+        key = self.peer.mirrors.key(tensor)
+        if key is None or not isinstance(tensor, Tensor) or tensor.grad_fn is None:
+            return False
+        ours, number = key
+        return number >= self._crossed if ours else number not in self._met
 
     def place(self, container: object) -> int | None:
         """Where a list, dict or set stands among those that the other side knows."""
@@ -146,7 +163,7 @@ class Incoming:
     def _new(self, number: int, kind: str, shape: list, wanted: bool, leaf: bool, parameter: bool, data: bytes):
         if type(number) is not int or number in self.peer.mirrors.theirs:
             raise ValueError(f"a new tensor cannot have the number {number}")
-        computed = self.answers and kind != "generator" and not (leaf and wanted)
+        computed = self.answers and kind != "generator" and not (leaf and (wanted or parameter))
         if kind == "generator":
             tensor = torch.Generator()
             tensor.set_state(made(data, torch.uint8, (len(data),)))
@@ -198,8 +215,8 @@ def tensors_of(frame: Frame) -> list[Tensor]:
 
 
 def natural(number: object) -> int:
-    """The number; ValueError if it is none from 0 upwards."""
-    if type(number) is not int or number < 0:
+    """The number; ValueError if it is none from 0 upwards, or larger than anybody counts."""
+    if type(number) is not int or not 0 <= number < 1 << 32:
         raise ValueError(f"no number of anything: {number!r}")
     return number
 

@@ -5,18 +5,20 @@ that, and so on. Each side waits for the answer to its own question, so what com
 question from within, and one thread is enough.
 """
 
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Mapping, MutableMapping, Set
 
 import torch
 from torch import Tensor
+from torch._functorch.pyfunctorch import temporarily_clear_interpreter_stack
 
 from course_lib.grading.remote.answers import answer
 from course_lib.grading.remote.failures import rebuilt, told
 from course_lib.grading.remote.frames import Frame, Link, LinkError, MalformedError
 from course_lib.grading.remote.gradients import Exchange, Tape
-from course_lib.grading.remote.messages import Incoming, Outgoing, bare, natural, reading, refill_all, tensors_of
+from course_lib.grading.remote.messages import Outgoing, bare, natural, reading, refill_all, tensors_of
 from course_lib.grading.remote.mirrors import Mirrors, made, raw
-from course_lib.grading.remote.values import decode, encode
+from course_lib.grading.remote.questions import Question, is_transformed
+from course_lib.grading.remote.values import ANSWER, decode, encode
 
 DEEPEST = 30  # questions within questions
 ANSWERS = ("value", "end", "derived")
@@ -34,7 +36,7 @@ class Peer:
         Names of the cells whose lines an error may tell.
     """
 
-    def __init__(self, link: Link, namespace: MutableMapping | None = None, cells: set[str] = frozenset()) -> None:
+    def __init__(self, link: Link, namespace: MutableMapping | None = None, cells: Set[str] = frozenset()) -> None:
         self.link, self.cells = link, cells
         self.namespace = {} if namespace is None else namespace
         self.mirrors = Mirrors()
@@ -46,13 +48,39 @@ class Peer:
         self._errors: list[BaseException] = []
         self._depth = 0
 
-    def call(self, far: int, args: tuple, kwargs: dict, inputs: tuple[Tensor, ...], training: bool | None = None):
-        """Call the other side's function; its value, differentiable as if it had been computed here."""
+    def __deepcopy__(self, memo: dict) -> "Peer":
+        """Itself: who copies a module of the other side copies its weights, not the conversation."""
+        return self
+
+    def call(
+        self,
+        far: int,
+        args: tuple,
+        kwargs: dict,
+        inputs: tuple[Tensor, ...] = (),
+        *,
+        parameters: Mapping[str, Tensor] | None = None,
+        training: bool | None = None,
+    ) -> object:
+        """Call the other side's function; its value, differentiable as if it had been computed here.
+
+        Parameters
+        ----------
+        far : int
+            Its number there.
+        args, kwargs
+        inputs : tuple of Tensor
+            What it depends on beside its arguments.
+        parameters, training
+            Of a module: with which weights, and in which mode.
+        """
         out = Outgoing(self)
         tree = [encode(args, out), [[name, encode(value, out)] for name, value in kwargs.items()]]
         for tensor in inputs:
             out.tensor(tensor, held=True)
-        return self._exchanged(Question(self, out, "call", {"number": far, "tree": tree, "training": training}))
+        named = {name: out.tensor(tensor, held=True) for name, tensor in (parameters or {}).items()}
+        body = {"number": far, "tree": tree, "parameters": named, "training": training}
+        return self._exchanged(Question(self, out, "call", body))
 
     def following(self, far: int, inputs: tuple[Tensor, ...]) -> object:
         """The next value of the other side's generator; StopIteration at its end."""
@@ -76,24 +104,30 @@ class Peer:
             Frame(kind, {"tape": tape, "given": given, "shapes": bare(vectors)}, [raw(v) for v in vectors])
         )
         with reading():
-            filled, number = list(map(int, answer.body["filled"])), int(answer.body["tape"])
-            return tensors_of(answer), filled, number
+            filled, number = list(map(natural, answer.body["filled"])), natural(answer.body["tape"])
+            results = tensors_of(answer)
+            if len(filled) != len(results):
+                raise ValueError(f"{len(results)} derivatives for {len(filled)} places")
+            return results, filled, number
 
-    def _exchanged(self, question: "Question") -> object:
+    def _exchanged(self, question: Question) -> object:
         out = question.out
-        if any(out.wanted):
+        if any(out.wanted) or any(map(is_transformed, out.tensors)):
             *results, _ = Exchange.apply(question, *question.handed())
         else:
-            results, _ = question.send(tuple(out.tensors))
-        if question.answer.kind == "end":
+            with temporarily_clear_interpreter_stack():  # a transform that this has nothing to do with
+                results, _ = question.send(tuple(out.tensors))
+        if question.answer.kind == "end" and question.kind == "next":
             raise StopIteration
         with reading():
+            if question.answer.kind != "value":
+                raise ValueError(f"{question.answer.kind!r} is no answer to {question.kind!r}")
             incoming = question.incoming
             for place, result in zip(incoming.fresh, results):
                 incoming.tensors[place] = result
             incoming.inputs = tuple(tensor for tensor, wanted in zip(out.tensors, out.wanted) if wanted)
             refill_all(question.answer.body["refilled"], incoming)
-            return decode(question.answer.body["value"], incoming)
+            return decode(question.answer.body["value"], incoming, ANSWER)
 
     def ask(self, frame: Frame) -> Frame:
         """Send a question; the answer. An error of the other side is raised here."""
@@ -159,6 +193,10 @@ class Peer:
             self._proxies[far] = kind(self, far, *arguments)
         return self._proxies[far]
 
+    def stands_for(self, proxy: object, far: int) -> bool:
+        """Whether this is what `proxy` gave for that number, not a copy."""
+        return self._proxies.get(far) is proxy
+
     def keep_tape(self, tape: Tape) -> int:
         """Number the tape of what was computed here."""
         self._tapes.append(tape)
@@ -180,55 +218,3 @@ class Peer:
         """Go on where the other side stopped to draw."""
         torch.set_rng_state(made(state, torch.uint8, (len(state),)))
         self.random = state
-
-
-class Question:
-    """What `Exchange` sends for a call: the message, made of whatever autograd hands over."""
-
-    def __init__(self, peer: Peer, out: Outgoing, kind: str, body: dict) -> None:
-        self.peer, self.out, self.kind, self.body = peer, out, kind, body
-        self.differentiable: list[bool] = []
-        self._past: dict[int, Tensor] = {}
-
-    def handed(self) -> list:
-        """What autograd gets of the tensors.
-
-        Under `torch.no_grad` inside torch.func a custom function records a graph all the same, for what is
-        not transformed; such tensors are taken past it.
-        """
-        if torch.is_grad_enabled():
-            return self.out.tensors
-        is_transformed = torch._C._functorch.is_functorch_wrapped_tensor
-        for place, tensor in enumerate(self.out.tensors):
-            if isinstance(tensor, Tensor) and tensor.requires_grad and not is_transformed(tensor):
-                self._past[place] = tensor
-        return [t.detach() if place in self._past else t for place, t in enumerate(self.out.tensors)]
-
-    def send(self, tensors: tuple) -> tuple[list[Tensor], int]:
-        tensors = tuple(self._past.get(place, tensor) for place, tensor in enumerate(tensors))
-        self.answer = self.peer.ask(self.out.frame(self.kind, self.body, tensors))
-        with reading():
-            self.incoming = Incoming(self.peer, self.answer, self.out)
-            self.differentiable = self.incoming.differentiable
-            return [self.incoming.tensors[place] for place in self.incoming.fresh], int(self.answer.body["tape"])
-
-
-class FarNamespace(MutableMapping):
-    """The names of the other side, looked up when they are needed."""
-
-    def __init__(self, peer: Peer) -> None:
-        self._peer = peer
-
-    def __getitem__(self, name: str) -> object:
-        return self._peer.lookup(name)
-
-    def __setitem__(self, name: str, value: object) -> None:
-        self._peer.define(name, value)
-
-    def __delitem__(self, name: str) -> None:
-        raise TypeError("names are not deleted from afar")
-
-    def __iter__(self) -> Iterator[str]:
-        raise TypeError("names are not listed from afar")
-
-    __len__ = __iter__

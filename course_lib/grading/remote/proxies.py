@@ -1,12 +1,15 @@
-"""What stands here for a function, a module or a generator of the other side."""
+"""What stands here for a function, a module, a generator or all the names of the other side."""
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 
 import torch
 from torch import Tensor, nn
 
 from course_lib.grading.expect import Mistake
+
+DEEPEST = 5  # functions within functions
+MOST_PARTS = 50  # of a parameter's name
 
 
 class FarFunction:
@@ -22,31 +25,35 @@ class FarFunction:
     """
 
     def __init__(self, peer, far: int, inputs: tuple[Tensor, ...]) -> None:
-        self.peer, self.far, self.inputs = peer, far, inputs
+        self._peer, self._far, self._inputs = peer, far, inputs
 
     def __call__(self, *args, **kwargs) -> object:
-        return self.peer.call(self.far, args, kwargs, self.inputs)
+        return self._peer.call(self._far, args, kwargs, self._inputs)
 
 
 class FarIterator:
     """A generator of the other side."""
 
     def __init__(self, peer, far: int, inputs: tuple[Tensor, ...]) -> None:
-        self.peer, self.far, self.inputs = peer, far, inputs
+        self._peer, self._far, self._inputs = peer, far, inputs
 
     def __iter__(self) -> Iterator:
         return self
 
     def __next__(self) -> object:
-        return self.peer.following(self.far, self.inputs)
+        return self._peer.following(self._far, self._inputs)
 
 
 class FarModule(nn.Module):
-    """A module of the other side, with its parameters under their names as mirrors."""
+    """A module of the other side, with its parameters under their names as mirrors.
+
+    They go with each call, so that a copy with weights of its own, or `torch.func.functional_call`, computes with
+    those.
+    """
 
     def __init__(self, peer, far: int, parameters: dict[str, nn.Parameter], buffers: dict[str, Tensor]) -> None:
         super().__init__()
-        self.peer, self.far = peer, far
+        self._peer, self._far = peer, far
         for name, parameter in parameters.items():
             if not isinstance(parameter, nn.Parameter):
                 raise TypeError(f"{name} is no parameter")
@@ -55,11 +62,15 @@ class FarModule(nn.Module):
             _below(self, name).register_buffer(name.split(".")[-1], buffer)
 
     def forward(self, *args, **kwargs) -> object:
-        return self.peer.call(self.far, args, kwargs, tuple(self.parameters()), training=self.training)
+        return self._peer.call(
+            self._far, args, kwargs, parameters=dict(self.named_parameters()), training=self.training
+        )
 
 
 def _below(module: nn.Module, name: str) -> nn.Module:
     """The part of the module that holds the parameter of this dotted name."""
+    if name.count(".") > MOST_PARTS:
+        raise ValueError("modules nested too deeply")
     for part in name.split(".")[:-1]:
         if part not in module._modules:
             module.add_module(part, nn.Module())
@@ -71,7 +82,7 @@ class FarThing:
     """Any other object: its methods can be called, and that is all that is known of it."""
 
     def __init__(self, peer, far: int, kind: str, functions: dict[str, FarFunction]) -> None:
-        self.peer, self.far, self._kind, self._functions = peer, far, kind, functions
+        self._peer, self._far, self._kind, self._functions = peer, far, kind, functions
 
     def __getattr__(self, name: str) -> FarFunction:
         if name.startswith("_") or name not in self._functions:
@@ -86,25 +97,50 @@ class FarThing:
     __hash__ = object.__hash__
 
 
+class FarNamespace(MutableMapping):
+    """The names of the other side, looked up when they are needed."""
+
+    def __init__(self, peer) -> None:
+        self._peer = peer
+
+    def __getitem__(self, name: str) -> object:
+        return self._peer.lookup(name)
+
+    def __setitem__(self, name: str, value: object) -> None:
+        self._peer.define(name, value)
+
+    def __delitem__(self, name: str) -> None:
+        raise TypeError("names are not deleted from afar")
+
+    def __iter__(self) -> Iterator[str]:
+        raise TypeError("names are not listed from afar")
+
+    __len__ = __iter__
+
+
 def number(value: object, peer) -> int | None:
-    """The other side's number of what stands here for something of its own, else None."""
-    proxy = isinstance(value, FarFunction | FarIterator | FarModule | FarThing)
-    return value.far if proxy and value.peer is peer else None
+    """The other side's number of what stands here for something of its own, else None; a module's copy is ours."""
+    if not isinstance(value, FarFunction | FarIterator | FarModule | FarThing) or value._peer is not peer:
+        return None
+    return value._far if not isinstance(value, FarModule) or peer.stands_for(value, value._far) else None
 
 
-def held(function: object) -> list[Tensor]:
+def held(function: object, depth: int = 0) -> list[Tensor]:
     """Leaves that a function holds and through which gradients may flow: in its closure, its `self`, its arguments."""
     if isinstance(function, functools.partial):
-        parts = [*held(function.func), *function.args, *function.keywords.values()]
+        parts = [function.func, *function.args, *function.keywords.values()]
     else:
         cells = getattr(function, "__closure__", None) or ()
-        parts = [*map(_contents, cells), getattr(function, "__self__", None)]
+        defaults = getattr(function, "__defaults__", None) or ()
+        parts = [*map(_contents, cells), *defaults, getattr(function, "__self__", None)]
     tensors = []
     for part in parts:
         if isinstance(part, nn.Module):
             tensors += part.parameters()
-        elif isinstance(part, Tensor) and part.is_leaf and part.requires_grad:
-            tensors.append(part)
+        elif isinstance(part, Tensor):
+            tensors += [part] if part.is_leaf and part.requires_grad else []
+        elif callable(part) and depth < DEEPEST:
+            tensors += held(part, depth + 1)
     return tensors
 
 

@@ -15,7 +15,11 @@ from course_lib.grading.remote import proxies
 from course_lib.grading.remote.mirrors import DTYPES
 
 DEEPEST = 30
-ARRAYS = ("float32", "float64", "int32", "int64", "uint8", "bool")
+ANSWER = 3  # the depth at which an answer begins, so that it can be handed back within an argument
+ARRAYS = (
+    *("float16", "float32", "float64", "complex64", "complex128", "bool"),
+    *("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
+)
 CONTAINERS = {"list": list, "dict": dict, "set": set}
 
 
@@ -73,7 +77,8 @@ def _by_copy(value: object) -> object:
     if isinstance(value, torch.device):
         return {"device": str(value)}
     if isinstance(value, np.ndarray | np.generic) and value.dtype.name in ARRAYS:
-        return {"array": [value.dtype.name, list(value.shape), value.tobytes().hex()]}
+        data = value.astype(value.dtype.newbyteorder("=")).tobytes()
+        return {"array": [value.dtype.name, list(value.shape), data.hex()]}
     return None
 
 

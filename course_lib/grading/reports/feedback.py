@@ -12,7 +12,7 @@ from typing import NamedTuple
 from course_lib.grading.record import Grade, Outcome, Place, TaskGrade
 from course_lib.grading.reports.code import Listing, listing
 from course_lib.grading.reports.files import ordered, page_name, write
-from course_lib.grading.reports.hints import UNEXPLAINED, kind, told, unwritten
+from course_lib.grading.reports.hints import UNEXPLAINED, fullest, kind, told, unwritten
 from course_lib.grading.reports.pages import render
 
 
@@ -126,9 +126,14 @@ def greeting(grade: Grade) -> str:
 
 def _section(task: TaskGrade) -> Section:
     failed = [outcome for outcome in task.outcomes if not outcome.passed]
-    findings = [Finding(told(group[0].hint, task), _asked(group), group[0].place) for group in _by_kind(failed)]
+    findings = [_finding(task, name, group) for name, group in _by_kind(failed).items()]
     right = _asked([outcome for outcome in task.outcomes if outcome.passed])
     return Section(task, _state(task, failed), findings, right, listing(task))
+
+
+def _finding(task: TaskGrade, name: str, group: Sequence[Outcome]) -> Finding:
+    best = next(outcome for outcome in group if kind(outcome) == name)
+    return Finding(told(best.hint, task), _asked(group), best.place)
 
 
 def _asked(outcomes: Sequence[Outcome]) -> list[Asked]:
@@ -136,12 +141,13 @@ def _asked(outcomes: Sequence[Outcome]) -> list[Asked]:
     return [Asked(text, hidden, points) for (text, hidden), points in count.items()]
 
 
-def _by_kind(outcomes: Sequence[Outcome]) -> list[tuple[Outcome, ...]]:
-    """The outcomes of each misconception; what has a name comes before mere wrong numbers."""
-    groups: dict[str, tuple[Outcome, ...]] = {}
-    for outcome in outcomes:
-        groups[kind(outcome)] = (*groups.get(kind(outcome), ()), outcome)
-    return [groups[name] for name in sorted(groups, key=lambda name: name == UNEXPLAINED)]
+def _by_kind(outcomes: Sequence[Outcome]) -> dict[str, list[Outcome]]:
+    """Misconception -> its outcomes; what has a name comes before mere wrong numbers."""
+    groups: dict[str, list[Outcome]] = {}
+    same = fullest({kind(outcome): None for outcome in outcomes})
+    for outcome in sorted(outcomes, key=lambda outcome: kind(outcome) == UNEXPLAINED):
+        groups.setdefault(same[kind(outcome)], []).append(outcome)
+    return groups
 
 
 def _state(task: TaskGrade, failed: Sequence[Outcome]) -> str:

@@ -3,11 +3,14 @@
 import hashlib
 import os
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from course_lib.grading.record import Grade
+
+MOODLE = re.compile(r"_\d+_assignsubmission_\w+$")  # after the name, in the folders of "Download all submissions"
 
 
 def ordered(grades: Sequence[Grade]) -> list[Grade]:
@@ -18,9 +21,9 @@ def ordered(grades: Sequence[Grade]) -> list[Grade]:
 def students(grades: Sequence[Grade]) -> dict[str, str]:
     """File -> the student whom it names.
 
-    That is the folder in which it lies, "anna/03_diffusion.ipynb", as learning platforms pack them; without a
-    folder the file's own name. Where this would make two submissions of an exercise one student's, it is the
-    whole path instead.
+    That is the folder in which it lies, "anna/03_diffusion.ipynb", as learning platforms pack them (of Moodle's
+    "Anna Ito_1234_assignsubmission_file" only the name); without a folder the file's own name. Where this would
+    make two submissions of an exercise one student's, it is the whole path instead.
 
     Parameters
     ----------
@@ -41,7 +44,9 @@ def students(grades: Sequence[Grade]) -> dict[str, str]:
 
 def _short(file: str) -> str:
     parts = PurePosixPath(file).parts
-    return parts[0] if len(parts) > 1 and parts[0] not in ("/", "..") else PurePosixPath(file).stem or file
+    if len(parts) > 1 and parts[0] not in ("/", ".."):
+        return MOODLE.sub("", parts[0]) or parts[0]
+    return PurePosixPath(file).stem or file
 
 
 def _long(file: str) -> str:
@@ -56,7 +61,8 @@ def page_name(file: str) -> str:
     >>> page_name("../../etc/passwd")
     'etc-passwd-3754d6cb.html'
     """
-    readable = re.sub(r"[^a-z0-9]+", "-", re.sub(r"\.ipynb$", "", file.lower()))[:60].strip("-")
+    folded = unicodedata.normalize("NFKD", re.sub(r"\.ipynb$", "", file.lower())).encode("ascii", "ignore").decode()
+    readable = re.sub(r"[^a-z0-9]+", "-", folded)[:60].strip("-")
     digest = hashlib.sha256(file.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return f"{readable or 'submission'}-{digest}.html"
 

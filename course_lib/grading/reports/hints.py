@@ -5,6 +5,7 @@ reader these are one finding.
 """
 
 import re
+from collections.abc import Collection
 
 from course_lib.grading.record import Outcome, TaskGrade
 from course_lib.grading.reports.text import LONGEST
@@ -31,6 +32,24 @@ def kind(outcome: Outcome) -> str:
     if outcome.place and name:
         return f"{name[0]} {outcome.place.cell} {outcome.place.line}"
     return re.sub(r"-?\d+(?:\.\d+)?(?:e-?\d+)?", "#", hint)
+
+
+def fullest(kinds: Collection[str]) -> dict[str, str]:
+    """Each kind -> the one that says the same at greater length, else itself: a hidden test's hint is often shorter.
+
+    Examples
+    --------
+    >>> fullest(["this is half a circle", "this is half a circle: at # alpha is #"])["this is half a circle"]
+    'this is half a circle: at # alpha is #'
+    >>> fullest(["turned", "turned: by x", "turned: by y"])["turned"]
+    'turned'
+    """
+    found = {}
+    for name in kinds:
+        longer = [other for other in kinds if re.match("[,;:] ", other[len(name) :]) and other.startswith(name)]
+        longest = max(longer, key=len, default=name)
+        found[name] = longest if all(map(longest.startswith, longer)) else name
+    return found
 
 
 def unwritten(task: TaskGrade) -> bool:

@@ -1,12 +1,12 @@
-"""What many grades say together: how the totals lie, which tasks are hard, which misconceptions are common."""
+"""What many grades say together: how the points are spread, which tasks are hard, which misconceptions are common."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 from course_lib.grading.record import Grade, Outcome
-from course_lib.grading.reports.hints import UNEXPLAINED, kind, told, unwritten
+from course_lib.grading.reports.hints import UNEXPLAINED, fullest, kind, told, unwritten
 
 BINS = 10
 
@@ -111,10 +111,20 @@ def misconceptions(grades: Sequence[Grade]) -> tuple[list[Misconception], list[M
                     same = task.title, _across_cells(outcome)
                     files[same].add(grade.file)
                     hints.setdefault(same, told(outcome.hint, task))
+    files = _joined(files)
     common = sorted(files, key=lambda same: -len(files[same]))
     found = [(same[1], Misconception(hints[same], same[0], len(files[same]))) for same in common]
     named = [misconception for name, misconception in found if name != UNEXPLAINED]
     return named, [misconception for name, misconception in found if name == UNEXPLAINED]
+
+
+def _joined(files: Mapping[tuple[str, str], set[str]]) -> dict[tuple[str, str], set[str]]:
+    """Of hints on one task that say the same, shorter and longer, only the longer."""
+    joined: dict[tuple[str, str], set[str]] = {}
+    for title in dict.fromkeys(title for title, _ in files):
+        for name, fuller in fullest([name for other, name in files if other == title]).items():
+            joined[title, fuller] = joined.get((title, fuller), set()) | files[title, name]
+    return joined
 
 
 def _across_cells(outcome: Outcome) -> str:

@@ -64,7 +64,7 @@ def summary(
 ) -> str:
     """The instructor's page as HTML."""
     grades = ordered(grades)
-    keys = list(dict.fromkeys(grade.key for grade in grades))
+    keys = sorted({grade.key for grade in grades}, key=lambda key: (not key, key))
     return render(
         "summary.html",
         exercises=[_exercise(key, grades, names or {}) for key in keys],

@@ -88,8 +88,7 @@ def confine(plan: Plan, keep: range) -> None:
 
 def refused(tier: Tier) -> list[seccomp.Rule]:
     """The system calls that a tier takes away: the more, the less is guarded otherwise."""
-    alone = _has_landlock(tier) and landlock.abi() >= landlock.SCOPES_SIGNALS
-    return seccomp.rules(signals=not alone, attributes=tier != Tier.BWRAP, files=tier == Tier.PLAIN)
+    return seccomp.rules(attributes=tier != Tier.BWRAP, files=tier == Tier.PLAIN)
 
 
 def _has_landlock(tier: Tier) -> bool:

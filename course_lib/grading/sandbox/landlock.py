@@ -25,7 +25,6 @@ _OF_FILES = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL_DEV  # the 
 
 _NETWORK = {4: 0b11}  # binding and connecting TCP
 _SCOPES = {6: 0b11}  # abstract sockets and signals stay among the confined
-SCOPES_SIGNALS = 6
 
 
 @cache

@@ -44,20 +44,18 @@ def known() -> bool:
     return platform.machine() in ARCHITECTURES
 
 
-def rules(*, signals: bool, attributes: bool, files: bool) -> list[Rule]:
-    """What is refused.
+def rules(*, attributes: bool, files: bool) -> list[Rule]:
+    """What is refused: signals among it, to anybody, so that who kills its own parent gets the same answer each time.
 
     Parameters
     ----------
-    signals : bool
-        Also signals, to anybody.
     attributes : bool
         Also changing a file's owner, mode and times.
     files : bool
         Also opening any file for writing, and changing folders.
     """
-    tables = [syscalls.INTRUSIONS, syscalls.SOCKETS, syscalls.HOARDS]
-    tables += [syscalls.SIGNALS] * signals + [syscalls.ATTRIBUTES] * attributes + [syscalls.FOLDERS] * files
+    tables = [syscalls.INTRUSIONS, syscalls.SOCKETS, syscalls.HOARDS, syscalls.SIGNALS]
+    tables += [syscalls.ATTRIBUTES] * attributes + [syscalls.FOLDERS] * files
     refused = [Rule(call) for table in tables for call in table.values()]
     return refused + _by_argument() + _truncations() + (_writing() if files else [])
 
