@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
-from course_lib.transformers.attention import Cache, MultiHead
+from course_lib.nn.attention import Cache, MultiHead
 
 
 class Mlp(nn.Sequential):

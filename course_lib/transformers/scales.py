@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, interpolate
 
 from course_lib.data.images import Batch
-from course_lib.transformers.attention import Cache
+from course_lib.nn.attention import Cache
 from course_lib.transformers.blocks import Block
 from course_lib.transformers.positions import grid
 from course_lib.transformers.prior import TokenPrior, TokenSet, drawn

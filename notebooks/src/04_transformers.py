@@ -51,10 +51,10 @@ from course_lib.experiments import read as read_log
 from course_lib.features import fashion_score
 from course_lib.metrics import psnr
 from course_lib.model import last
+from course_lib.nn.attention import Cache, MultiHead, attention
 from course_lib.plotting import beside, curves, grid, show_code, table
 from course_lib.training import Ema, adamw, train_steps, warmup_cosine
 from course_lib.transformers import maskgit, partners, scales
-from course_lib.transformers.attention import Cache, MultiHead, attention
 from course_lib.transformers.blocks import Block, ConditionalBlock
 from course_lib.transformers.clip import Clip
 from course_lib.transformers.dit import Dit, DitFlow

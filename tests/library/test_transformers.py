@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn.functional import scaled_dot_product_attention
 
-from course_lib.transformers.attention import Cache, MultiHead, attention, causal
+from course_lib.nn.attention import Cache, MultiHead, attention, causal
 from course_lib.transformers.blocks import Block, ConditionalBlock, Cross, Mlp
 from course_lib.transformers.positions import grid, line
 

@@ -7,7 +7,7 @@ from torch.nn.functional import silu
 
 from course_lib.data.captions import Vocabulary
 from course_lib.data.images import Batch
-from course_lib.transformers.attention import MultiHead
+from course_lib.nn.attention import MultiHead
 from course_lib.transformers.blocks import ConditionalBlock, Cross
 from course_lib.transformers.clip import Clip
 from course_lib.transformers.prior import drawn

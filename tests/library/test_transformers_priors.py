@@ -11,9 +11,9 @@ from course_lib.checkpoints import pretrained
 from course_lib.data.images import Batch
 from course_lib.device import seeded
 from course_lib.model import last
+from course_lib.nn.attention import Cache
 from course_lib.training import train_steps
 from course_lib.transformers import contest, maskgit, scales
-from course_lib.transformers.attention import Cache
 from course_lib.transformers.maskgit import MaskGit, least_sure, masked
 from course_lib.transformers.prior import TokenPrior, TokenSet, drawn, gumbel
 from course_lib.transformers.raster import Raster
