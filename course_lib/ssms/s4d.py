@@ -17,7 +17,6 @@ import math
 import torch
 from jaxtyping import Complex, Float
 from torch import Tensor, nn
-from torch.nn.functional import gelu, glu
 
 from course_lib.ssms import hippo
 from course_lib.ssms.discretise import zoh_diagonal
@@ -27,7 +26,7 @@ FASTEST, SLOWEST = 1e-3, 1e-1  # steps at the beginning: memories of about 1000 
 
 
 class S4D(nn.Module):
-    """Mixes places, each channel by its own system, then channels, each place by itself.
+    """Mixes places, each channel by its own system; what mixes the channels stands around it.
 
     Parameters
     ----------
@@ -44,13 +43,12 @@ class S4D(nn.Module):
         self.log_damping, self.frequency = nn.Parameter((-a.real).log()), nn.Parameter(a.imag.clone())
         self.C = nn.Parameter(torch.randn(width, state // 2, 2) * math.sqrt(0.5))  # real and imaginary parts
         self.D = nn.Parameter(torch.randn(width))
-        self.mix = nn.Linear(width, 2 * width)
 
     def forward(self, x: Float[Tensor, "b l w"]) -> Float[Tensor, "b l w"]:
         """All places at once: (B, L, W) -> (B, L, W)."""
         with torch.autocast(x.device.type, enabled=False):  # powers and spectra need their digits
             y = convolution(x.to(self.D.dtype), kernel(*self.system(), x.shape[1]))
-        return self._mixed(y.to(x.dtype), x)
+            return (y + self.D * x).to(x.dtype)
 
     def begin(self, b: int) -> Complex[Tensor, "b w n"]:
         """The state before the first step: nothing."""
@@ -62,15 +60,12 @@ class S4D(nn.Module):
         """One place: what it gives, and the state after it."""
         log_a, c = self.system()
         state = log_a.exp() * state + x[..., None]
-        return self._mixed(2 * (c * state).sum(-1).real.to(x.dtype), x), state
+        return (2 * (c * state).sum(-1).real + self.D * x).to(x.dtype), state
 
     def system(self) -> tuple[Complex[Tensor, "w n"], Complex[Tensor, "w n"]]:
         """dt a, and c with B_bar (zero-order hold, B = 1) taken into it."""
         a, dt = torch.complex(-self.log_damping.exp(), self.frequency), self.log_dt.exp()[:, None]
         return dt * a, torch.view_as_complex(self.C) * zoh_diagonal(a, torch.ones_like(a), dt)[1]
-
-    def _mixed(self, y: Tensor, x: Tensor) -> Tensor:
-        return glu(self.mix(gelu(y + self.D * x)))
 
 
 def kernel(log_a: Complex[Tensor, "w n"], c: Complex[Tensor, "w n"], length: int) -> Float[Tensor, "l w"]:
