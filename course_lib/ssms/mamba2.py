@@ -36,7 +36,7 @@ class Mamba2(nn.Module):
         inner = expand * width
         if heads < 1 or inner % heads:
             raise ValueError(
-                f"heads must divide the {inner} inner features, since each gets an equal part, got {heads}"
+                f"heads must divide the {inner} inner features: each gets an equal part, not {heads}"
             )
         self.heads, self.split = heads, [inner, inner + 2 * state, heads]
         self.parts = [inner, state, state]

@@ -73,7 +73,7 @@ def selective_copying(n: int, length: int, seed: int, letters: int = 4) -> Seque
     """
     if n < 1 or not 1 <= letters <= length:
         raise ValueError(
-            f"there must be 1 or more sequences, and room for {letters} letters, got {n} of {length} places"
+            f"there must be 1 sequence or more, with room for {letters} letters, got {n} of {length}"
         )
     rng = torch.Generator().manual_seed(seed)
     where = torch.rand(n, length, generator=rng).argsort(dim=1)[:, :letters].sort(dim=1).values
