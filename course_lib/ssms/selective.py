@@ -14,7 +14,8 @@ yet; but the recurrence is linear, so three short loops do it:
     3. run every chunk again from its true beginning, and read y off.
 
 No exponent is above 0, so nothing can overflow. Of the states, N times as large as the input, only those between
-chunks are kept; backward, in `selective_gradient`, computes the others anew.
+chunks are kept; backward, in `selective_gradient`, computes the others anew. Long sequences go through in pieces,
+one after the other, so that backward holds the states of one piece at a time.
 
 Gu & Dao 2023, Mamba, section 3 (D and the gate belong to the block around it).
 """
@@ -25,6 +26,7 @@ from torch import Tensor
 
 from course_lib.ssms.selective_gradient import SelectiveScan
 
+PIECE, SHORTEST = 2**21, 32  # numbers in the states of a piece, and its steps
 Result = tuple[Float[Tensor, "b l w"], Float[Tensor, "b w n"]]
 
 
@@ -71,10 +73,14 @@ def selective_scan(
     >>> selective_scan(one, one, -torch.log(torch.tensor([[2.0]])), one, one)[0].flatten()  # each time half remains
     tensor([1.0000, 1.5000, 1.7500])
     """
-    state = _checked(u, dt, A, B, C, state)
+    state, y = _checked(u, dt, A, B, C, state), []
+    size = max(SHORTEST, PIECE // state.numel())
     with torch.autocast(u.device.type, enabled=False):
-        y, last = SelectiveScan.apply(*(_single(t) for t in (u, dt, A, B, C, state)))
-    return y.to(u.dtype), last
+        A, state = _single(A), _single(state)
+        for u_p, dt_p, B_p, C_p in zip(*(_single(t).split(size, 1) for t in (u, dt, B, C))):
+            y_p, state = SelectiveScan.apply(u_p, dt_p, A, B_p, C_p, state)
+            y.append(y_p)
+    return torch.cat(y, 1).to(u.dtype), state
 
 
 def selective_loop(

@@ -8,17 +8,21 @@ and so it is cut in the same way: every chunk from 0, over the chunks, every chu
 loops g_k meets the states h_k and h_{k-1}, which are run anew from the beginnings of the chunks, the only states
 that were kept.
 
-Inside, time within the chunk comes first and channels come last: (Q, B, K, W) and (Q, B, K, N), states (B, K, N, W).
-So each step is one piece of memory, and each operation runs along channels. If Q K > L, steps with dt = 0 fill up,
-which change no state.
+Inside, time within the chunk comes first and channels come last: rows (Q, K B, 1, W), states (K B, N, W).
+So each step is one piece of memory, and each operation runs along channels; the loops write into memory that they
+were given, since to ask for new memory costs more than to compute. If Q K > L, steps with dt = 0 fill up, which
+change no state.
 """
 
 import math
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import pad
+
+ENOUGH = 2**17  # numbers in one operation: with fewer its start weighs, with more they leave the fast memory
 
 
 class SelectiveScan(torch.autograd.Function):
@@ -26,84 +30,98 @@ class SelectiveScan(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, u, dt, A, B, C, state):
-        ctx.length, ctx.size = u.shape[1], _chunk_size(u.shape[1])
+        du, dt_, B_, C_ = _chunked(_chunk_size(u, A), dt * u, dt, B, C)
         At = A.T.contiguous()
-        du, dt_, B_, C_ = (_chunks(t, ctx.size) for t in (dt * u, dt, B, C))
         totals = _decay(dt_.sum(0), At)
-        h = torch.zeros_like(totals)
-        for q in range(ctx.size):
-            _advance(h, dt_[q], At, du[q], B_[q])
+        h, room, y = torch.zeros_like(totals), torch.empty_like(totals), torch.empty_like(du)
+        for du_q, dt_q, B_q in zip(du, dt_, B_.mT):
+            _advance(h, _decay(dt_q, At, room), du_q, B_q, out=h)
         starts, last = _carry(state.mT, totals, h)
-        h, y = starts.clone(), torch.empty_like(du)
-        for q in range(ctx.size):
-            _advance(h, dt_[q], At, du[q], B_[q])
-            y[q] = (C_[q][..., None, :] @ h).squeeze(-2)
+        h.copy_(starts)
+        for du_q, dt_q, B_q, C_q, y_q in zip(du, dt_, B_.mT, C_, y):
+            _advance(h, _decay(dt_q, At, room), du_q, B_q, out=h)
+            torch.bmm(C_q, h, out=y_q)
         ctx.save_for_backward(u, dt, A, B, C, starts)
-        return _joined(y, ctx.length), last.mT.contiguous()
+        return _joined(y, u), last.mT.contiguous()
 
     @staticmethod
     @once_differentiable
     def backward(ctx, dy, d_last):
         with torch.autocast(dy.device.type, enabled=False):
-            return _gradients(ctx.size, *ctx.saved_tensors, dy, d_last)
+            return _gradients(*ctx.saved_tensors, dy, d_last)
 
 
-def _gradients(size, u, dt, A, B, C, starts, dy, d_last):
-    length, At = u.shape[1], A.T.contiguous()
-    u_, dt_, B_, C_, dy_ = (_chunks(t, size) for t in (u, dt, B, C, dy))
-    du = dt_ * u_
-    g = torch.zeros_like(starts)  # what flows out of each chunk, to the one before it
-    for q in reversed(range(size)):
-        g.addcmul_(dy_[q][..., None, :], C_[q][..., None]).mul_(_decay(dt_[q], At))
-    g, d_state = _carry(d_last.mT, _decay(dt_.sum(0), At).flip(1), g.flip(1))
-    g, states = g.flip(1), [starts]
-    for q in range(size):
-        states.append(_advance(states[-1].clone(), dt_[q], At, du[q], B_[q]))
-    d_du, d_dt, dB, dC = (torch.empty_like(t) for t in (du, dt_, B_, C_))
-    dA = torch.zeros_like(starts)
-    for q in reversed(range(size)):
-        g.addcmul_(dy_[q][..., None, :], C_[q][..., None])
-        dC[q] = (states.pop() @ dy_[q][..., None]).squeeze(-1)
-        dB[q] = (g @ du[q][..., None]).squeeze(-1)
-        d_du[q] = (B_[q][..., None, :] @ g).squeeze(-2)
-        g.mul_(_decay(dt_[q], At))
-        by_exponent = g * states[-1]
-        dA.addcmul_(by_exponent, dt_[q][..., None, :])
-        d_dt[q] = (by_exponent * At).sum(-2)
+def _gradients(u, dt, A, B, C, starts, dy, d_last):
+    """Of u, dt, A, B, C and the state before."""
+    du, u_, dt_, B_, C_, dy_ = _chunked(_chunk_size(u, A), dt * u, u, dt, B, C, dy)
+    At = A.T.contiguous()
+    states = _states(starts, At, du, dt_, B_)
+    g, room, product = torch.zeros_like(starts), torch.empty_like(starts), torch.empty_like(starts)
+    for dt_q, C_q, dy_q in _backwards(dt_, C_.mT, dy_):
+        g.addcmul_(dy_q, C_q).mul_(_decay(dt_q, At, room))
+    g, d_state = _carry(d_last.mT, _decay(dt_.sum(0), At), g, _backwards)
+    dA, d_du, d_dt, dB, dC = (torch.zeros_like(t) for t in (starts, du, dt_, B_, C_))
+    given, wanted = _backwards(states, states[1:], du, dt_, B_, C_.mT, dy_), _backwards(d_du, d_dt, dB, dC)
+    for (before, h, du_q, dt_q, B_q, C_q, dy_q), (d_du_q, d_dt_q, dB_q, dC_q) in zip(given, wanted):
+        g.addcmul_(dy_q, C_q)
+        torch.bmm(dy_q, h.mT, out=dC_q)
+        torch.bmm(du_q, g.mT, out=dB_q)
+        torch.bmm(B_q, g, out=d_du_q)
+        g.mul_(_decay(dt_q, At, room))
+        torch.mul(g, before, out=product)  # the gradient at the exponent dt A
+        dA.addcmul_(product, dt_q)
+        torch.sum(product.mul_(At), 1, keepdim=True, out=d_dt_q)
     d_dt.addcmul_(d_du, u_)
-    d_u, d_dt, dB, dC = (_joined(t, length) for t in (d_du * dt_, d_dt, dB, dC))
-    return d_u, d_dt, dA.sum((0, 1)).T, dB, dC, d_state.mT
+    d_u, d_dt, dB, dC = (_joined(t, u) for t in (d_du.mul_(dt_), d_dt, dB, dC))
+    return d_u, d_dt, dA.sum(0).T, dB, dC, d_state.mT
 
 
-def _advance(h: Tensor, dt: Tensor, At: Tensor, du: Tensor, B: Tensor) -> Tensor:
-    """One step of every chunk, in place."""
-    return h.mul_(_decay(dt, At)).addcmul_(du[..., None, :], B[..., None])
+def _states(starts: Tensor, At: Tensor, du: Tensor, dt: Tensor, B: Tensor) -> Tensor:
+    """All states of all chunks, (Q + 1, K B, N, W), anew from those with which the chunks begin."""
+    states, room = starts.new_empty(len(du) + 1, *starts.shape), torch.empty_like(starts)
+    states[0] = starts
+    for h, after, du_q, dt_q, B_q in zip(states, states[1:], du, dt, B.mT):
+        _advance(h, _decay(dt_q, At, room), du_q, B_q, out=after)
+    return states
 
 
-def _decay(dt: Tensor, At: Tensor) -> Tensor:
-    """exp(dt A): (..., W), (N, W) -> (..., N, W)."""
-    return torch.exp_(dt[..., None, :] * At)
+def _advance(h: Tensor, decay: Tensor, du: Tensor, B: Tensor, out: Tensor) -> None:
+    """One step of every chunk."""
+    torch.mul(h, decay, out=out).addcmul_(du, B)
 
 
-def _carry(state: Tensor, totals: Tensor, added: Tensor) -> tuple[Tensor, Tensor]:
-    """Over the chunks: with what each begins (B, K, N, W), and what the last one leaves (B, N, W)."""
-    starts = []
-    for total, add in zip(totals.unbind(1), added.unbind(1)):
-        starts.append(state)
+def _decay(dt: Tensor, At: Tensor, out: Tensor | None = None) -> Tensor:
+    """exp(dt A): (K B, 1, W), (N, W) -> (K B, N, W)."""
+    return torch.mul(dt, At, out=out).exp_()
+
+
+def _backwards(*parts: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    return reversed(list(zip(*parts)))
+
+
+def _carry(state: Tensor, totals: Tensor, added: Tensor, order: Callable = zip) -> tuple[Tensor, Tensor]:
+    """Over the chunks: with what each begins (K B, N, W), and what is left after all of them (B, N, W)."""
+    starts = torch.empty_like(totals)
+    for start, total, add in order(*(t.unflatten(0, (-1, len(state))) for t in (starts, totals, added))):
+        start.copy_(state)
         state = torch.addcmul(add, total, state)
-    return torch.stack(starts, 1), state
+    return starts, state
 
 
-def _chunk_size(length: int) -> int:
-    return math.isqrt(length - 1) + 1
+def _chunk_size(u: Tensor, A: Tensor) -> int:
+    """Q, about sqrt(L), or longer where few chunks, with the whole batch, are work enough."""
+    length = u.shape[1]
+    chunks = min(math.isqrt(length), max(1, ENOUGH // (len(u) * A.numel())))
+    return math.ceil(length / chunks)
 
 
-def _chunks(t: Tensor, size: int) -> Tensor:
-    """(B, L, D) -> (Q, B, K, D), filled up with 0."""
-    t = pad(t, (0, 0, 0, -t.shape[1] % size))
-    return t.unflatten(1, (-1, size)).permute(2, 0, 1, 3).contiguous()
+def _chunked(size: int, *sequences: Tensor) -> list[Tensor]:
+    """(B, L, D) -> (Q, K B, 1, D), filled up with 0."""
+    padded = (pad(t, (0, 0, 0, -t.shape[1] % size)).unflatten(1, (-1, size)) for t in sequences)
+    return [t.permute(2, 1, 0, 3).flatten(1, 2).unsqueeze(2).contiguous() for t in padded]
 
 
-def _joined(t: Tensor, length: int) -> Tensor:
-    """The inverse of `_chunks`."""
-    return t.permute(1, 2, 0, 3).flatten(1, 2)[:, :length]
+def _joined(t: Tensor, like: Tensor) -> Tensor:
+    """(Q, K B, 1, D) -> (B, L, D), for the B and L of `like`."""
+    b, length = like.shape[:2]
+    return t.squeeze(2).unflatten(1, (-1, b)).permute(2, 1, 0, 3).flatten(1, 2)[:, :length]
