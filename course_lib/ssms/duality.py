@@ -13,15 +13,16 @@ Dao & Gu 2024, Transformers are SSMs, sections 3 to 6. Heads H of width P have a
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import pad
+
+from course_lib.ssms.duality_gradient import Chunked
 
 
 def decay_matrix(log_decay: Float[Tensor, "*b l"]) -> Float[Tensor, "*b l l"]:
     """M_ij = exp(log_decay_{j+1} + ... + log_decay_i) for j <= i, else 0: what is left in i of what came in j.
 
-    Each column sums up what comes after its place. The short way, a difference of two running sums, would lose the
-    digits of a weak decay that follows a strong one; and above the diagonal its exponential may be infinite, which
-    no mask of zeros turns back into a number.
+    Each column sums up what comes after its place, so no exponent is above 0. The short way, differences of one
+    running sum, loses the digits of a weak decay that follows a strong one; and above the diagonal it would take
+    exponentials of what is positive, perhaps infinite, and infinity times 0 is no number.
 
     Examples
     --------
@@ -31,9 +32,8 @@ def decay_matrix(log_decay: Float[Tensor, "*b l"]) -> Float[Tensor, "*b l l"]:
             [0.1250, 0.2500, 1.0000]])
     """
     length = log_decay.shape[-1]
-    every = torch.ones(length, length, dtype=torch.bool, device=log_decay.device)
-    sums = log_decay[..., None].masked_fill(~every.tril(-1), 0).cumsum(-2)
-    return sums.masked_fill(~every.tril(), -torch.inf).exp()
+    later = torch.ones(length, length, dtype=torch.bool, device=log_decay.device).tril(-1)
+    return log_decay[..., None].masked_fill(~later, 0).cumsum(-2).exp().tril()
 
 
 def quadratic(
@@ -86,7 +86,7 @@ def chunked(
     log_decay: Float[Tensor, "b l h"],
     B: Float[Tensor, "b l n"],
     C: Float[Tensor, "b l n"],
-    chunk: int = 64,
+    chunk: int = 32,
     state: Float[Tensor, "b h p n"] | None = None,
 ) -> tuple[Float[Tensor, "b l h p"], Float[Tensor, "b h p n"]]:
     """Attention inside chunks, a state between them: O(L Q), all in products of matrices; in float32 or 64.
@@ -110,33 +110,8 @@ def chunked(
     if chunk < 1:
         raise ValueError(f"a chunk holds at least one place, got {chunk}")
     with torch.autocast(x.device.type, enabled=False):
-        y, state = _chunked(*(_single(t) for t in (x, log_decay, B, C, state)), min(chunk, x.shape[1]))
+        y, state = Chunked.apply(*(_single(t) for t in (x, log_decay, B, C, state)), min(chunk, x.shape[1]))
     return y.to(x.dtype), state
-
-
-def _chunked(x, log_decay, B, C, state, size):
-    length = x.shape[1]
-    x_, log_decay_, B_, C_ = (_chunks(t, size) for t in (x, log_decay[..., None], B[:, :, None], C[:, :, None]))
-    M = decay_matrix(log_decay_[..., 0])  # (B, K, H, Q, Q); its last row: what is left at the chunk's end
-    since = log_decay_[..., 0].cumsum(-1).exp()  # what is left of the state with which the chunk begins
-    starts, state = _carry(state, since[..., -1], (x_ * M[..., -1, :, None]).mT @ B_)
-    y = ((C_ @ B_.mT) * M) @ x_ + (C_ @ starts.mT) * since[..., None]
-    return y.transpose(2, 3).flatten(1, 2)[:, :length], state
-
-
-def _carry(state: Tensor, totals: Tensor, added: Tensor) -> tuple[Tensor, Tensor]:
-    """Over the chunks: with what each begins (B, K, H, P, N), and what the last one leaves."""
-    starts = []
-    for total, add in zip(totals.unbind(1), added.unbind(1)):
-        starts.append(state)
-        state = total[..., None, None] * state + add
-    return torch.stack(starts, 1), state
-
-
-def _chunks(t: Tensor, size: int) -> Tensor:
-    """(B, L, H, D) -> (B, K, H, Q, D), filled up with 0."""
-    t = pad(t, (0, 0, 0, 0, 0, -t.shape[1] % size))
-    return t.unflatten(1, (-1, size)).transpose(2, 3)
 
 
 def _single(t: Tensor) -> Tensor:
