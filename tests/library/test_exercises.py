@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from course_lib.grading.points import Point, run
 from course_lib.grading.release import student_edition
 
-KEYS = ["gans", "vaes", "diffusion", "transformers"]
+KEYS = ["gans", "vaes", "diffusion", "transformers", "ssms"]
 SEEDS = 50
 FUNCTION = re.compile(r"^def (\w+)", re.MULTILINE)
 
@@ -142,8 +142,10 @@ def inputs(key: str) -> dict[str, Tensor]:
 
 
 def numbers(value: object) -> Iterator[Tensor]:
-    """The numbers in an argument: a tensor, a float, a module's weights, or several of these."""
-    if isinstance(value, Tensor | float):
+    """The numbers in an argument: a tensor, a number, a module's weights, or several of these."""
+    if isinstance(value, Tensor) and value.is_complex():
+        yield torch.view_as_real(value)
+    elif isinstance(value, Tensor | float | int):
         yield torch.as_tensor(value)
     elif isinstance(value, nn.Module):
         yield from value.state_dict().values()
