@@ -89,7 +89,10 @@ def chunked(
     chunk: int = 32,
     state: Float[Tensor, "b h p n"] | None = None,
 ) -> tuple[Float[Tensor, "b l h p"], Float[Tensor, "b h p n"]]:
-    """Attention inside chunks, a state between them: O(L Q), all in products of matrices; in float32 or 64.
+    """Attention inside chunks, a state between them: O(L Q), all in products of matrices.
+
+    Computed in float32, or in float64 if x is. It has a gradient for all arguments, once: for a second derivative
+    take `quadratic` or `recurrent`.
 
     Parameters
     ----------

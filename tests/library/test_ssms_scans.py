@@ -6,6 +6,7 @@ from torch.autograd import grad, gradcheck
 from torch.nn.functional import softplus
 
 from course_lib.ssms import duality, scan
+from course_lib.ssms import selective as selective_module
 from course_lib.ssms.selective import selective_loop, selective_scan, selective_step
 
 
@@ -112,6 +113,18 @@ def test_a_selective_sequence_in_parts_is_the_whole_gradients_through_the_state_
     agree([torch.cat(ys, 1), state], selective_scan(*inputs), inputs, 1e-11)
 
 
+def test_a_large_state_goes_through_in_pieces():
+    """64 x 64 numbers of state: pieces of 512 steps."""
+    inputs = selective(1, 530, 64, 64, torch.float32)
+    assert 1 < 530 * inputs[-1].numel() / selective_module.PIECE < 2
+    ours, known = selective_scan(*inputs), selective_loop(*inputs)
+    by = torch.randn_like(known[0])
+    for a, b in zip(ours, known):
+        assert (a - b).abs().max() <= 1e-6 * b.abs().max()
+    for a, b in zip(*(grad(y, inputs, by) for y, _ in (ours, known))):
+        assert (a - b).abs().max() <= 5e-6 * b.abs().max()
+
+
 def test_selective_steps_are_the_scan():
     inputs = selective(2, 9, 3, 4, torch.float32)
     u, dt, A, B, C, state = inputs
@@ -171,6 +184,23 @@ def test_a_second_derivative_is_refused_in_words():
     (slope,) = grad(selective_scan(*inputs)[0].square().sum(), inputs[0], create_graph=True)
     with pytest.raises(RuntimeError, match="once_differentiable"):
         slope.sum().backward()
+    inputs = attending(4)
+    (slope,) = grad(duality.chunked(*inputs)[0].square().sum(), inputs[0], create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        slope.sum().backward()
+
+
+def test_the_dual_form_s_gradients_are_differences():
+    assert gradcheck(lambda *inputs: duality.chunked(*inputs, chunk=3), attending(5))
+
+
+def test_a_decay_of_nothing_left_is_a_beginning():
+    """log 0 = -infinity: what comes after does not know what came before."""
+    x, log_decay, B, C = (t.detach() for t in attending(9))
+    log_decay[:, 4] = -torch.inf
+    y, _ = duality.chunked(x, log_decay, B, C, chunk=4)
+    alone, _ = duality.chunked(*(t[:, 4:] for t in (x, log_decay, B, C)), chunk=4)
+    assert torch.allclose(y[:, 4:], alone, atol=1e-12)
 
 
 def test_decay_matrix_is_the_product_of_what_lies_between():
