@@ -83,21 +83,27 @@ def _decays(log_decay: Tensor) -> Tensor:
 def _carry(state: Tensor, totals: Tensor, added: Tensor) -> tuple[Tensor, Tensor]:
     """Over the chunks: with what each begins, shaped as what it adds, and what the last one leaves."""
     starts = torch.empty_like(added)
-    for k, total in enumerate(totals.unbind(1)):
-        starts[:, k] = state.flatten(1, 2)
-        state = torch.addcmul(added[:, k].view_as(state), total[..., None, None], state)
+    for start, total, add in _by_chunk(starts, totals, added):
+        start.copy_(state)
+        state = torch.addcmul(add, total, state)
     return starts, state
 
 
 def _carry_back(d_state: Tensor, totals: Tensor, d_starts: Tensor, starts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients at what chunks add, at the exponents of their totals, and at the state before them all."""
     d_added = torch.empty_like(d_starts)
-    for k in reversed(range(totals.shape[1])):
-        d_added[:, k] = d_state.flatten(1, 2)
-        d_state = torch.addcmul(d_starts[:, k].view_as(d_state), totals[:, k, :, None, None], d_state)
-    heads = totals.shape[2]
-    d_totals = (d_added * starts).unflatten(2, (heads, -1)).sum((-2, -1)) * totals
+    for d_add, total, d_start in reversed(_by_chunk(d_added, totals, d_starts)):
+        d_add.copy_(d_state)
+        d_state = torch.addcmul(d_start, total, d_state)
+    d_totals = (d_added * starts).unflatten(2, (totals.shape[2], -1)).sum((-2, -1)) * totals
     return d_added, d_totals, d_state
+
+
+def _by_chunk(first: Tensor, totals: Tensor, second: Tensor) -> list[tuple[Tensor, ...]]:
+    """Views (B, H, P, N), and totals that broadcast with them."""
+    heads = totals.shape[2]
+    first, second = (t.unflatten(2, (heads, -1)).unbind(1) for t in (first, second))
+    return list(zip(first, totals[..., None, None].unbind(1), second))
 
 
 def _cut(size: int, x: Tensor, log_decay: Tensor, B: Tensor, C: Tensor, *more: Tensor) -> list[Tensor]:
