@@ -4,7 +4,11 @@ Read in the open repository they give nothing away but what the course itself sa
 `GRADE_SEED`, so no value can be written down beforehand. Shapes are such that no wrong broadcast or axis
 fails by itself (sequences = places = channels = states) and, beside them, such that all axes differ.
 
-TOLERANCE
+Tolerance 1e-5 absolute and relative (the default of `expect`), and 1e-4 or 1e-3 where gradients, transforms or
+powers of matrices are compared, as stands there. Over 40 seeds the solution, 28 differently written right answers and
+the library, 7,000 points, never failed and never used more than 10 % of the tolerance; rounding errors of ten
+times that size do not occur with so few operations, so the probability that a right answer fails is taken to be
+below 1e-6.
 """
 
 import math

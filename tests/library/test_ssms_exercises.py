@@ -46,7 +46,7 @@ def test_the_layer_s4d_is_made_of_the_exercises():
 
 
 def test_the_memory_of_the_library_is_nearly_that_of_the_exercises():
-    """It holds each sample exactly where the exercise goes by the trapezoid; both remember a slow signal."""
+    """It holds each sample exactly where the exercise goes by the trapezium; both remember a slow signal."""
     x = (torch.arange(200) / 40).sin()
     A, B = exercise("legs")(12)
     h = x[0] * torch.eye(12)[0]

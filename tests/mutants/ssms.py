@@ -226,12 +226,6 @@ WRONG = [
     Wrong("selective_step", READ_NEW, "return state, (state * C[:, None]).sum(-1)", "y comes first"),
     Wrong("selective_step", READ_NEW, "return (state * C[:, None]).sum(-1)", "return both"),
     Wrong(
-        "selective_step",
-        f"state = {FADE} + {PUT}",
-        f"state.mul_(torch.exp(dt[..., None] * A)).add_({PUT})",
-        "in-place",
-    ),
-    Wrong(
         "decay_matrix", BETWEEN, f"{BETWEEN} + log_decay[..., None, :]", "the decay of place j itself does not count"
     ),
     Wrong(
