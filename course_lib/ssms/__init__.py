@@ -2,5 +2,6 @@
 
 Read `discretise` first, then `linear`, the same system three ways; `scan`, how a recurrence is computed in
 parallel; `hippo` and `s4d`, what a fixed system remembers; `selective`, the system that its input steers (Mamba),
-with its gradient in `selective_gradient`; and `duality`, where it turns out to be attention (Mamba-2).
+and `duality`, where it turns out to be attention (Mamba-2). `selective_gradient` and `duality_gradient` hold what
+makes these two fast.
 """
