@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn.functional import cosine_similarity, cross_entropy, embedding, nll_loss, scaled_dot_product_attention
 
-from course_lib.transformers import attention as attentions
+from course_lib.nn import attention as attentions
 from course_lib.transformers import maskgit, positions
 
 RIGHT = []
