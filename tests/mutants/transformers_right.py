@@ -187,13 +187,9 @@ def modulate(x, gain, bias):
 
 @right("ada_ln")
 def ada_ln(x, branch, gain, bias, gate):
-    change = branch(modulate_(x, gain, bias))
-    return torch.addcmul(x, gate.unsqueeze(1).expand_as(x), change)
-
-
-def modulate_(x, gain, bias):
     normed = nn.functional.layer_norm(x, (x.shape[2],))
-    return normed + torch.einsum("bld,bd->bld", normed, gain) + bias.unsqueeze(1)
+    change = branch(normed + torch.einsum("bld,bd->bld", normed, gain) + bias.unsqueeze(1))
+    return torch.addcmul(x, gate.unsqueeze(1).expand_as(x), change)
 
 
 @right("word_attention")
