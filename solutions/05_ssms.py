@@ -6,7 +6,7 @@
 # lets go, and digits drawn pixel by pixel by a model whose memory never grows.
 #
 # - A **state space model** reads an input $x(t)$ into a state $h(t)$ of $N$ numbers, and reads an output from it:
-#   $h'(t) = A\, h(t) + B\, x(t)$ and $y(t) = C\, h(t)$.
+#   $h'(t) = A\, h(t) + B\, x(t)$ and $y(t) = C\, h(t)$. (What goes past the state, $D\, x(t)$, is left out here.)
 # - In steps of size `dt` it becomes $h_k = \bar A\, h_{k-1} + \bar B\, x_k$ and $y_k = C\, h_k$. Before the first step the state
 #   is 0, and $y_0$ has seen $x_0$ already.
 # - A diagonal $A$ is given as the vector $a$ of its eigenvalues. Their real parts are not above 0, so that states fade.
