@@ -1,0 +1,1099 @@
+# %% [markdown]
+# # 5 · State space models, sequences and video
+#
+# **How much must one remember of what one has seen?** A transformer remembers everything: each new word, pixel or
+# frame is compared with all that came before, and the longer the story, the dearer the next word. A state space model
+# keeps a state of fixed size instead, and must decide what goes into it. What it forgets is gone; but the millionth
+# step costs what the first did.
+#
+# In this notebook you will
+#
+# 1. turn a differential equation into steps, in two ways, and measure how wrong each is;
+# 2. compute one system in three ways that give the same numbers: step by step, as a convolution, and as a scan;
+# 3. look at what a state of sixteen numbers remembers of a thousand;
+# 4. see why a fixed system cannot copy what matters, and watch Mamba choose;
+# 5. find out that attention and recurrence are two ways to multiply the same matrices, and what each costs;
+# 6. write images pixel by pixel with a memory that never grows;
+# 7. foresee films: bouncing things and nightfall, ten times further than any clip in training.
+#
+# You need: PyTorch, module 4 (attention, the KV cache), a little linear algebra. Symbols are those of
+# [GLOSSARY.md](https://github.com/generative-models-in-cv/course/blob/main/GLOSSARY.md).
+
+# %% tags=["bootstrap"]
+import course_lib
+
+course_lib.setup(minutes={"smoke": 0.7, "laptop": 7, "gpu": 4})
+
+# %%
+import math
+import time
+from functools import partial
+
+import torch
+from torch.nn.functional import scaled_dot_product_attention, softplus
+
+from course_lib import pick
+from course_lib.checkpoints import info, pretrained
+from course_lib.data.atlas import sheet
+from course_lib.data.digits import digits
+from course_lib.device import pick_device
+from course_lib.experiments import read as read_log
+from course_lib.model import last
+from course_lib.nn.attention import Cache
+from course_lib.plotting import animation, beside, curves, grid, show_code, table
+from course_lib.recipes import nightfall_video
+from course_lib.ssms import duality, hippo, linear, recall, s4d, scan
+from course_lib.ssms.backbone import Stack, remembered_bytes
+from course_lib.ssms.discretise import bilinear, zoh
+from course_lib.ssms.mamba import Mamba
+from course_lib.ssms.selective import selective_loop, selective_scan, selective_step
+from course_lib.ssms.video import contest, measures, mixers
+from course_lib.ssms.video.contest import FRAMES, HORIZON, SEEN
+from course_lib.ssms.video.dreamer import Dreamer
+from course_lib.training import adamw, train_steps, warmup_cosine
+from course_lib.transformers.raster import Raster
+from course_lib.widgets import slider
+
+device = pick_device()  # asked for once, here; the library follows its inputs
+
+
+def heat(weights: torch.Tensor) -> torch.Tensor:
+    """Maps (N, H, W) in [0, 1] as pictures, from white (0) to blue (1)."""
+    blue = torch.tensor([0.0, 0.45, 0.7])[:, None, None]
+    return 1 - 2 * weights.float().cpu()[:, None] * (1 - blue)
+
+
+def slope(x, y) -> float:
+    """Of a line through points on logarithmic axes."""
+    a, b = torch.tensor(x, dtype=torch.float64).log(), torch.tensor(y, dtype=torch.float64).log()
+    return (((a - a.mean()) * (b - b.mean())).sum() / (a - a.mean()).square().sum()).item()
+
+
+# %% [markdown]
+# ## 1 · From an equation to steps
+#
+# A **state space model** is something physicists have always written down: a state $h$ of $N$ numbers, an input $x$
+# that pushes it, an output $y$ that one reads off.
+#
+# $$h'(t) = A\,h(t) + B\,x(t), \qquad y(t) = C\,h(t).$$
+#
+# For example a weight on a spring: $h$ is its position and speed, $A$ pulls it back and brakes it, $x$ is a push. In a
+# computer $x$ comes as samples, one every $\Delta$ seconds, and we want a rule for steps,
+# $h_k = \bar A h_{k-1} + \bar B x_k$. But what does $x$ do *between* two samples?
+#
+# If it stays where it was (**zero-order hold**), the equation can be solved: $\bar A = e^{\Delta A}$ and
+# $\bar B = A^{-1}(e^{\Delta A} - 1) B$. For one number that is a line of code; here it is by hand, for $h' = -h + x$ with a
+# push that lasts one second:
+
+# %% tags=["nbval-check-output"]
+dt, h = 0.5, 0.0
+decay, gain = math.exp(-dt), 1 - math.exp(-dt)
+for k in range(6):
+    x = 1.0 if k < 2 else 0.0
+    h = decay * h + gain * x
+    t = dt * (k + 1)
+    exact = 1 - math.exp(-min(t, 1.0)) if t <= 1 else (1 - math.exp(-1)) * math.exp(1 - t)
+    print(f"t = {t}: {h:.6f}, the exact solution {exact:.6f}")
+
+# %% [markdown]
+# No error at all, however large the step, because what was assumed is what happened. The other classic is the
+# **bilinear** rule: a trapezium under the curve, no exponential. The library has both, for matrices:
+
+# %%
+show_code(zoh)
+
+# %% [markdown]
+# If $x$ is smooth, to hold it is wrong by about one step, and the trapezium, between neighbouring samples, by the square
+# of it. Measured on the spring, pushed by a sine, for which the answer can be written down:
+
+# %%
+A, B, C = (
+    torch.tensor([[0.0, 1.0], [-4.0, -0.4]]).double(),
+    torch.tensor([0.0, 1.0]).double(),
+    torch.tensor([1.0, 0.0]).double(),
+)
+end, omega = 8.0, 1.5
+
+
+def swinging(t: torch.Tensor) -> torch.Tensor:
+    """The spring under sin(1.5 t), from rest: particular solution, less what the free system does with its start."""
+    forced = torch.linalg.solve(1j * omega * torch.eye(2) - A, B.to(torch.complex128))
+    free = torch.linalg.matrix_exp(t[:, None, None] * A) @ forced.imag
+    return (torch.exp(1j * omega * t)[:, None] * forced).imag @ C - free @ C
+
+
+def stepped_spring(method, steps: int, between: bool) -> float:
+    """The largest error with so many steps; `between` feeds means of neighbouring samples, as the trapezium asks."""
+    dt = end / steps
+    t = torch.arange(steps + 1, dtype=torch.float64) * dt
+    x = torch.sin(omega * t)
+    fed = (x[1:] + x[:-1]) / 2 if between else x[:-1]
+    A_bar, B_bar = method(A, B, dt)
+    y = linear.recurrence(A_bar, B_bar, C, fed[None, :, None])[0, :, 0]
+    return (y - swinging(t[1:])).abs().max().item()
+
+
+counts = [20, 40, 80, 160, 320, 640]
+errors = {
+    "zero-order hold": [stepped_spring(zoh, n, False) for n in counts],
+    "bilinear": [stepped_spring(bilinear, n, True) for n in counts],
+}
+orders = {name: -slope(counts[-3:], row[-3:]) for name, row in errors.items()}
+assert abs(orders["zero-order hold"] - 1) < 0.05 and abs(orders["bilinear"] - 2) < 0.05
+curves(
+    {f"{name}: order {orders[name]:.2f}": row for name, row in errors.items()},
+    x=counts,
+    log="xy",
+    xlabel="steps in 8 seconds",
+    ylabel="largest error",
+    caption="A spring pushed by a sine: to hold the input costs a factor of two for half the step, the trapezium four.",
+    alt="Both errors fall as straight lines on logarithmic axes; the bilinear one twice as steeply",
+)
+
+# %% [markdown]
+# Why does this matter to somebody who models *images*? Because $\Delta$ becomes a parameter that is learned. A small
+# $\Delta$ means: this input hardly matters, keep what you have. A large one: forget, and take this. In section 4 the
+# network sets it anew for every input, and that is what makes Mamba.
+#
+# ## 2 · One system, three ways
+#
+# In steps the system is a recurrent network without a nonlinearity. That lack is its fortune. Put the steps into each
+# other, and each output is a weighted sum of the inputs before it:
+#
+# $$y_k = \sum_{j=0}^{k} \underbrace{C \bar A^{\,j} \bar B}_{K_j}\, x_{k-j}.$$
+#
+# So the *recurrence* is a *convolution*, with a kernel that one can compute beforehand. And as two steps make a step
+# (with $\bar A^2$), all states can also be found by joining neighbours, then pairs, then pairs of pairs: a *scan*. Three
+# programs, one result:
+
+# %%
+show_code(linear.recurrence)
+
+# %%
+show_code(linear.convolution)
+
+# %% tags=["nbval-check-output"]
+torch.manual_seed(0)
+A_bar, B_bar = zoh(A, B, 0.1)
+x = torch.randn(2, 500, 3, dtype=torch.float64)
+step_by_step = linear.recurrence(A_bar, B_bar, C, x)
+by_kernel = linear.convolution(x, linear.kernel(A_bar, B_bar, C, 500))
+by_scan = linear.scan(A_bar, B_bar, C, x)
+print(f"recurrence = convolution to 1e-10: {(step_by_step - by_kernel).abs().max().item() < 1e-10}")
+print(f"recurrence = scan        to 1e-10: {(step_by_step - by_scan).abs().max().item() < 1e-10}")
+
+# %% [markdown]
+# What each costs is another matter. The loop takes $L$ steps that wait for each other; the FFT $L \log L$; the scan
+# $\log_2 L$ passes over the whole sequence.
+
+
+# %%
+def seconds(work, rounds: int = pick(smoke=1, laptop=5, gpu=5)) -> float:
+    """The median processor time of some rounds, after one that warms up."""
+    work()
+    taken = []
+    for _ in range(rounds):
+        start = time.process_time()
+        work()
+        taken.append(time.process_time() - start)
+    return sorted(taken)[len(taken) // 2]
+
+
+lengths = pick(smoke=[64, 256], laptop=[64, 256, 1024, 4096], gpu=[64, 256, 1024, 4096, 16384])
+A32, B32, C32 = A_bar.float(), B_bar.float(), C.float()
+spent = {"step by step": [], "convolution": [], "scan": []}
+for length in lengths:
+    x = torch.randn(1, length, 64)
+    spent["step by step"].append(seconds(lambda: linear.recurrence(A32, B32, C32, x)))
+    spent["convolution"].append(seconds(lambda: linear.convolution(x, linear.kernel(A32, B32, C32, length))))
+    spent["scan"].append(seconds(lambda: linear.scan(A32, B32, C32, x)))
+curves(
+    {name: [1000 * s for s in row] for name, row in spent.items()},
+    x=lengths,
+    log="xy",
+    xlabel="places",
+    ylabel="milliseconds",
+    caption="64 sequences, on the CPU. In training one takes the convolution or the scan; to draw, the steps.",
+    alt="Milliseconds against length on logarithmic axes; the loop is far above convolution and scan at great lengths",
+)
+
+# %% [markdown]
+# ## 3 · What a state remembers
+#
+# A state of $N$ numbers cannot hold a thousand samples. What should it hold? **HiPPO** (Gu et al. 2020) gives an answer
+# that can be computed: at each moment the $N$ coefficients of the *polynomial nearest to the whole past*. These
+# coefficients obey an equation of the form above, with a matrix that one can write down:
+
+# %%
+show_code(hippo.legs)
+
+# %% [markdown]
+# Here is a real signal: a walk around the Earth at 30° north, over the Sahara, Arabia, India, China, the Pacific and
+# Mexico; how bright is the ground? The state reads it sample by sample, and never sees it again. Move the slider: how
+# much of the way does a state of $N$ numbers know when it has arrived?
+
+# %%
+earth = torch.from_numpy(sheet("earth_day.jpg").copy()).float().mean(dim=2)
+row = round((90 - 30) / 180 * len(earth))
+walk = earth[row - 4 : row + 5].mean(dim=0)
+walk = walk.unflatten(0, (512, -1)).mean(dim=1) / 127.5 - 1
+sizes = pick(smoke=[4, 16], laptop=[4, 8, 16, 32, 64], gpu=[4, 8, 16, 32, 64])
+where = (torch.arange(512).double() + 0.5) / 512
+remembered = {n: hippo.reconstruct(hippo.memory(walk, n)[-1], where) for n in sizes}
+forgotten = {n: (walk - r).square().mean().sqrt().item() for n, r in remembered.items()}
+
+
+def recollection(states: int):
+    return curves(
+        {"what was seen": walk, "what is remembered": remembered[states]},
+        x=where * 360 - 180,
+        xlabel="degrees east",
+        ylabel="brightness",
+        size=(640, 260),
+        alt=f"The signal and what {states} numbers remember of it",
+    )
+
+
+slider(
+    recollection,
+    {"states": sizes},
+    shown=len(sizes),
+    alt="A bumpy signal and a smooth curve that follows it the better, the more states there are.",
+)
+
+# %%
+best = {}
+for n in sizes:  # the nearest polynomial, by least squares over all samples at once
+    basis = hippo.legendre(where, n)
+    fit = basis @ torch.linalg.lstsq(basis, walk.double()[:, None]).solution
+    best[n] = (walk - fit[:, 0]).square().mean().sqrt().item()
+assert all(forgotten[n] < 1.1 * best[n] + 0.01 for n in sizes if n <= 32)
+table(
+    [
+        {"states": n, "error of the memory": forgotten[n], "of the best polynomial, all samples at hand": best[n]}
+        for n in sizes
+    ],
+    caption="Root mean square; the signal itself varies by "
+    f"{walk.std().item():.2f}. What was read once, sample by sample, is remembered as well as a polynomial can.",
+)
+
+# %% [markdown]
+# The far past is not kept worse than the near one: LegS weighs all moments alike. As the state is linear in the past, one
+# can ask for any moment's share of it; nothing is ever dropped at a window's edge.
+#
+# For a layer that is trained the full matrix is dear. **S4D** (Gu et al. 2022) keeps only its eigenvalues: each number of
+# the state is by itself a damped oscillation, $h' = a h + x$ with complex $a$, and what the layer learns is how to mix
+# them, and how fast each channel's clock runs.
+
+# %%
+torch.manual_seed(0)
+layer = s4d.S4D(4, state=32)
+with torch.no_grad():
+    layer.log_dt.copy_(torch.tensor([0.1, 0.03, 0.01, 0.003]).log())
+    kernels = s4d.kernel(*layer.system(), 400)
+beside(
+    [
+        curves(
+            {"S4D-Lin": hippo.lin(32).imag[1:], "S4D-Inv": hippo.inv(32).imag[:-1].flip(0)},
+            log="y",
+            xlabel="number of the state",
+            ylabel="frequency",
+            size=(310, 300),
+            alt="Frequencies of sixteen states: evenly spaced, or ever wider apart",
+        ),
+        curves(
+            {f"dt = {dt}": kernels[:, i] / kernels[:, i].abs().max() for i, dt in enumerate((0.1, 0.03, 0.01, 0.003))},
+            xlabel="steps ago",
+            ylabel="weight in the output",
+            size=(370, 300),
+            alt="Four kernels: the smaller dt, the slower they swing and the longer they last",
+        ),
+    ],
+    titles=["frequencies of the states", "kernels before any training"],
+    caption="Each channel listens to the past with a kernel of its own; its step size says how far back.",
+    alt="Left, the frequencies of two choices. Right, four kernels that die away after few or many steps",
+)
+
+# %%
+show_code(s4d.kernel)
+
+# %% [markdown]
+# ## 4 · Choosing what to remember
+#
+# S4D listens to *when*, never to *what*: its kernel is fixed, and an input has the same weight after ten steps whether it
+# was a word or a cough. Here is a task that asks for more. Some letters stand among blanks, at random places; at the end
+# they are to be repeated, in order:
+#
+# > `. . C . A . . . . B . . ? ? ?`  →  `C A B`
+#
+# If the letters always stood at the same places, a fixed kernel could do it, "what came nine steps ago". As they do not,
+# blanks must be let pass and letters kept. **Mamba** (Gu & Dao 2023) makes $\Delta$, $B$ and $C$ functions of the input:
+# a blank can set $\Delta \approx 0$, and $h_k = e^{\Delta a} h_{k-1} + \Delta B x$ leaves the state as it was.
+
+# %%
+show_code(Mamba.choices)
+
+# %%
+show_code(selective_step)
+
+# %% [markdown]
+# Three competitors with the same projections, convolution and gate around them: S4D in the middle, Mamba, and Mamba-2
+# (section 5). Each is trained on fresh sequences with 32 places, and then tested on longer ones.
+
+# %%
+length = 32
+steps = pick(smoke=4, laptop=500, gpu=1000)
+competitors = {
+    "S4D": recall.S4Answering,
+    "Mamba": recall.MambaAnswering,
+    "Mamba-2": recall.Mamba2Answering,
+}
+
+
+def train_on(task, kind, places: int, steps: int):
+    """A competitor, and its share of right answers on the way."""
+    torch.manual_seed(0)
+    model, right = kind(width=32).to(device), []
+    rate = {"optimizer": partial(adamw, lr=5e-3), "lr_factor": warmup_cosine(steps, warmup=min(50, steps // 2))}
+    for step in train_steps(model, recall.batches(task, 64, places, seed=0), steps, **rate):
+        right.append(step.logs["model/right"].item())
+    return model.eval(), right
+
+
+copying = {name: train_on(recall.selective_copying, kind, length, steps) for name, kind in competitors.items()}
+curves(
+    {name: torch.tensor(right).unfold(0, max(steps // 40, 1), 1).mean(dim=1) for name, (_, right) in copying.items()},
+    levels={"chance": 1 / recall.LETTERS},
+    xlabel="step",
+    ylabel="share right in training",
+    caption="Selective copying: four letters of eight among 32 places; every batch is new.",
+    alt="Mamba and Mamba-2 rise towards one; S4D stays far below",
+)
+
+# %%
+longer = [1, 2, 4]
+asked = pick(smoke=20, laptop=500, gpu=2000)
+by_length = {
+    name: [
+        recall.right(model, recall.selective_copying(asked, times * length, seed=1_000_000 + times)) for times in longer
+    ]
+    for name, (model, _) in copying.items()
+}
+chooses = min(by_length["Mamba"][0], by_length["Mamba-2"][0]) > by_length["S4D"][0] + 0.2
+assert pick(smoke=True, laptop=chooses, gpu=chooses)
+table(
+    [
+        {"model": name, **{f"{times * length} places": value for times, value in zip(longer, row)}}
+        for name, row in by_length.items()
+    ],
+    caption=f"Share of letters repeated right, {asked} new sequences; trained on {length} places only. Chance is 0.125.",
+)
+
+# %% [markdown]
+# Do they really let blanks pass? The step size $\Delta$ of Mamba's first block can be looked at, place by place. Move the
+# slider over sequences; the dots are letters and questions, the line is $\Delta$, averaged over the channels.
+
+# %%
+chooser = copying["Mamba"][0]
+examples = recall.selective_copying(8, length, seed=77)
+with torch.no_grad():
+    first = chooser.stack.mixers[0]
+    h = first.in_proj(chooser.stack.norms[0](chooser.token(examples.x.to(device)))).chunk(2, dim=-1)[0]
+    pace = first.choices(torch.nn.functional.silu(first.conv(h)))[0].mean(dim=2).cpu()
+
+
+def paced(sequence: int):
+    letters = torch.where(examples.x[sequence - 1] > 0, pace.max(), torch.tensor(0.0))
+    return curves(
+        {"step size": pace[sequence - 1], "letters, questions": letters},
+        xlabel="place",
+        ylabel="dt",
+        size=(640, 240),
+        alt=f"Step sizes over sequence {sequence}, and where its letters stand",
+    )
+
+
+slider(paced, {"sequence": list(range(1, 9))}, shown=3, alt="Step sizes that change where letters stand.")
+
+# %%
+is_letter = (examples.x > 0) & (examples.x <= recall.LETTERS)
+is_blank = examples.x == recall.BLANK
+table(
+    [
+        {
+            "at": name,
+            "mean step size": pace[mask].mean().item(),
+            "of the state remains": math.exp(-pace[mask].mean().item()),
+        }
+        for name, mask in (("letters", is_letter), ("blanks", is_blank), ("questions", examples.x == recall.ASK))
+    ],
+    caption="Mamba's first block. The last column is for the slowest of the 16 states; the n-th keeps the n-th power of it.",
+)
+
+# %% [markdown]
+# The second classic task is what makes language models learn from examples in their context: **induction heads** (Olsson
+# et al. 2022). A bell rings once in the midst of random letters; when it rings again, the answer is the letter that came
+# after it the first time. Trained on 32 places; tested on up to eight times as many.
+
+# %%
+induction_steps = pick(smoke=4, laptop=200, gpu=500)
+heads = {
+    name: train_on(recall.induction, kind, length, induction_steps)[0]
+    for name, kind in (("S4D", recall.S4Answering), ("Mamba", recall.MambaAnswering))
+}
+reach = [32, 64, 128, 256]
+by_reach = {
+    name: [recall.right(model, recall.induction(asked, places, seed=2_000_000 + places)) for places in reach]
+    for name, model in heads.items()
+}
+assert pick(smoke=True, laptop=by_reach["Mamba"][2] > 0.9, gpu=by_reach["Mamba"][2] > 0.9)
+curves(
+    by_reach,
+    x=reach,
+    log="x",
+    levels={"chance": 1 / recall.LETTERS},
+    xlabel="places",
+    ylabel="share right",
+    caption=f"Trained on 32 places, {induction_steps} steps; {asked} new sequences each.",
+    alt="Mamba stays near one at all lengths, S4D falls",
+)
+
+# %% [markdown]
+# Whoever remembers by content does not care how long ago it was. And whoever keeps a fixed number of values cannot keep
+# everything: ask Mamba to copy forty letters, and it must fail, where attention would not. A state is a summary.
+#
+# ## 5 · What it costs
+#
+# With $\Delta$ depending on the input, there is no kernel any more, hence no FFT. What remains is the recurrence
+# $h_k = a_k h_{k-1} + b_k$, and the fact that steps compose:
+
+# %%
+show_code(scan.combine)
+
+# %%
+show_code(scan.doubling)
+
+# %% [markdown]
+# Is there no closed formula? There is. With $p_k = a_0 a_1 \cdots a_k$ it is $h_k = p_k \sum_j b_j / p_j$: two cumulative
+# sums, no loop. It is exact, and it is useless: a product of many numbers below one becomes zero, and then it divides by
+# it. With logarithms instead, digits are lost more slowly. Both are found in published code.
+
+# %%
+torch.manual_seed(0)
+rows = []
+for places in (16, 64, 256, 1024):
+    a, b = torch.rand(1, places, 8) * 0.5 + 0.3, torch.randn(1, places, 8)
+    exact = scan.loop(a.double(), b.double())
+    rows.append(
+        {"places": places}
+        | {
+            name: (form(a, b) - exact).abs().max().item()
+            for name, form in (
+                ("loop", scan.loop),
+                ("doubling", scan.doubling),
+                ("ratios", scan.by_ratios),
+                ("logarithms", scan.by_logs),
+            )
+        }
+    )
+assert math.isnan(rows[-1]["ratios"]) and rows[-1]["doubling"] < 1e-5
+table(rows, caption="Largest error in single precision, for decays between 0.3 and 0.8. The exact states are around 1.")
+
+# %% [markdown]
+# So one scans. The library's scan for Mamba cuts the sequence into about $\sqrt L$ chunks and lets all of them take their
+# steps at once; what a chunk hands on to the next is put right afterwards. Of all the states only those at the borders
+# of chunks are kept for the backward pass. No exponent in it is positive, so nothing overflows. The first way through the
+# chunks, at the length of a paragraph:
+
+# %%
+show_code(selective_scan)
+
+# %% tags=["nbval-check-output"]
+torch.manual_seed(0)
+u, dt = torch.randn(2, 300, 8), softplus(torch.randn(2, 300, 8))
+a, b, c = -torch.rand(8, 4) * 4, torch.randn(2, 300, 4), torch.randn(2, 300, 4)
+gap = (selective_scan(u, dt, a, b, c)[0] - selective_loop(u, dt, a, b, c)[0]).abs().max().item()
+halves = [slice(0, 123), slice(123, 300)]
+y1, state = selective_scan(u[:, halves[0]], dt[:, halves[0]], a, b[:, halves[0]], c[:, halves[0]])
+y2, _ = selective_scan(u[:, halves[1]], dt[:, halves[1]], a, b[:, halves[1]], c[:, halves[1]], state)
+handed = (torch.cat([y1, y2], 1) - selective_scan(u, dt, a, b, c)[0]).abs().max().item()
+print(f"scan = loop to 1e-4: {gap < 1e-4}; read in two parts, the state handed on: {handed < 1e-4}")
+
+# %% [markdown]
+# ### Attention without a softmax
+#
+# **Mamba-2** (Dao & Gu 2024) gives up one thing: all states of a head fade at the same speed, by a number $a_k$. Put the
+# states into each other, and each output is
+#
+# $$y_i = \sum_{j \le i} (C_i \cdot B_j)\; a_{j+1} \cdots a_i\; x_j.$$
+#
+# Look at it once more. $C_i \cdot B_j$ is a question that meets a key, $x_j$ is a value. It is *attention*, with $C$ for
+# $q$, $B$ for $k$, no softmax, and a mask that is not "may look or may not" but fades with what lies between. Move the
+# sliders: how fast it fades, and what a step of forgetting in the middle does.
+
+# %%
+show_code(duality.decay_matrix)
+
+
+# %%
+def fading(decay: float, forget: str):
+    log_decay = torch.full((24,), math.log(decay))
+    if forget == "at place 12":
+        log_decay[12] = math.log(0.02)
+    return grid(
+        heat(duality.decay_matrix(log_decay)[None]),
+        width=230,
+        alt=f"The mask for a decay of {decay}, forgetting {forget}",
+    )
+
+
+slider(
+    fading,
+    {"decay": [0.5, 0.8, 0.9, 0.97, 1.0], "forget": ["never", "at place 12"]},
+    shown=5,
+    alt="A triangle whose dark diagonal fades to the lower left, slowly or fast.",
+)
+
+# %% [markdown]
+# At a decay of 1 it is linear attention: everything before counts alike. A single step of forgetting cuts the triangle in
+# two: a new story begins, and nothing of the old one is seen.
+#
+# The same matrix can be multiplied in three orders. All at once as attention: $L^2$. State by state: $L$ steps. Or in
+# **chunks**: inside each attention, between them a state. All three must agree, and do:
+
+# %% tags=["nbval-check-output"]
+torch.manual_seed(0)
+x, log_decay = torch.randn(2, 200, 4, 16), -softplus(torch.randn(2, 200, 4))
+B_, C_ = torch.randn(2, 200, 8) / 3, torch.randn(2, 200, 8) / 3
+as_attention = duality.quadratic(x, log_decay, B_, C_)
+as_recurrence = duality.recurrent(x, log_decay, B_, C_)[0]
+for chunk in (1, 16, 64, 200):
+    gap = (duality.chunked(x, log_decay, B_, C_, chunk)[0] - as_recurrence).abs().max().item()
+    print(f"chunks of {chunk:3}: the recurrence to 1e-5: {gap < 1e-5}")
+print(f"as attention: the recurrence to 1e-5: {(as_attention - as_recurrence).abs().max().item() < 1e-5}")
+
+# %%
+show_code(duality.chunked)
+
+# %% [markdown]
+# ### Measured
+#
+# One layer of 128 features with its backward pass, for growing lengths: PyTorch's own attention, Mamba-2's chunks, and
+# Mamba's scan. Mind the slopes: attention's is 2 where it counts, the others' 1.
+
+
+# %%
+def with_gradient(work, *inputs: torch.Tensor):
+    """A piece of work, there and back."""
+    leaves = [t.requires_grad_() for t in inputs]
+
+    def once() -> None:
+        work(*leaves).sum().backward()
+
+    return once
+
+
+reaches = pick(smoke=[128, 256], laptop=[256, 512, 1024, 2048, 4096], gpu=[256, 512, 1024, 2048, 4096, 8192])
+layers = {"attention": [], "Mamba-2, chunked": [], "Mamba, scan": []}
+for places in reaches:
+    q = torch.randn(3, 1, 4, places, 32)
+    layers["attention"].append(seconds(with_gradient(lambda q: scaled_dot_product_attention(*q, is_causal=True), q)))
+    x, log_decay = torch.randn(1, places, 4, 32), -softplus(torch.randn(1, places, 4))
+    keys = torch.randn(1, places, 32) / 6
+    layers["Mamba-2, chunked"].append(
+        seconds(with_gradient(lambda x, d, k: duality.chunked(x, d, k, k)[0], x, log_decay, keys))
+    )
+    u, dt, near = torch.randn(1, places, 128), softplus(torch.randn(1, places, 128) - 3), torch.randn(1, places, 16)
+    decays = -torch.arange(1.0, 17).repeat(128, 1)
+    layers["Mamba, scan"].append(
+        seconds(with_gradient(lambda u, d, k: selective_scan(u, d, decays, k, k)[0], u, dt, near))
+    )
+slopes = {name: slope(reaches[-3:], row[-3:]) for name, row in layers.items()}
+curves(
+    {f"{name}: slope {slopes[name]:.1f}": [1000 * s for s in row] for name, row in layers.items()},
+    x=reaches,
+    log="xy",
+    xlabel="places",
+    ylabel="ms, there and back",
+    caption="128 features, one sequence, on the CPU. benchmarks/README.md has the careful version, with published programs "
+    "beside ours.",
+    alt="Milliseconds against places on logarithmic axes: attention is steepest",
+)
+
+# %% [markdown]
+# And when drawing? There, attention looks at all keys so far for each new place, so every place is dearer than the one
+# before it, and its cache grows. A state does not.
+
+
+# %%
+@torch.no_grad()
+def next_place(mixer, after: int, rounds: int = pick(smoke=3, laptop=30, gpu=30)) -> tuple[float, int]:
+    """Milliseconds for one more place after so many, and the bytes that had to be kept."""
+    memory = mixer.begin(1)
+    for _ in range(after):
+        _, memory = mixer.step(torch.randn(1, 128), memory)
+    start = time.process_time()
+    for _ in range(rounds):
+        _, memory = mixer.step(torch.randn(1, 128), memory)
+    return 1000 * (time.process_time() - start) / rounds, remembered_bytes(memory)
+
+
+@torch.no_grad()
+def next_cached(blocks, after: int, rounds: int = pick(smoke=3, laptop=30, gpu=30)) -> tuple[float, int]:
+    """The same for attention with its cache, filled in one go."""
+    caches = [Cache(after + rounds) for _ in blocks]
+    for block, cache in zip(blocks, caches):
+        block(torch.randn(1, after, 128), cache=cache)
+    start = time.process_time()
+    for _ in range(rounds):
+        x = torch.randn(1, 1, 128)
+        for block, cache in zip(blocks, caches):
+            x = block(x, cache=cache)
+    return 1000 * (time.process_time() - start) / rounds, sum(2 * 4 * 128 * cache.filled for cache in caches)
+
+
+attending = Raster(codes=16, side=8, width=128, depth=2, heads=4).blocks.eval()
+mambas = Stack(128, [Mamba(128), Mamba(128)]).eval()
+afters = pick(smoke=[16, 64], laptop=[64, 256, 1024, 4096], gpu=[64, 256, 1024, 4096])
+growth = {
+    "attention with its cache": [next_cached(attending, n) for n in afters],
+    "Mamba's state": [next_place(mambas, min(n, 64)) for n in afters],  # a state costs what it costs, wherever it is
+}
+assert len({kept for _, kept in growth["Mamba's state"]}) == 1
+beside(
+    [
+        curves(
+            {name: [ms for ms, _ in row] for name, row in growth.items()},
+            x=afters,
+            log="xy",
+            xlabel="places so far",
+            ylabel="ms for the next",
+            size=(360, 280),
+            alt="Milliseconds for the next place: attention's grow, Mamba's do not",
+        ),
+        curves(
+            {name: [kept / 1024 for _, kept in row] for name, row in growth.items()},
+            x=afters,
+            log="xy",
+            xlabel="places so far",
+            ylabel="KiB kept",
+            size=(360, 280),
+            alt="Memory kept: attention's grows in proportion, Mamba's is constant",
+        ),
+    ],
+    columns=1,
+    titles=["time for one more place", "memory"],
+    caption="Two blocks of 128 features, one sequence, on the CPU.",
+    alt="Above the time for one more place, below the memory kept, both against the places so far",
+)
+
+# %% [markdown]
+# ## 6 · An image as a line of pixels
+#
+# Module 4 wrote images as sentences of 49 tokens. With a memory that never grows one can do without a tokenizer: each
+# *pixel* is a word. Handwritten digits of 8×8 pixels in 17 grey levels are sentences of 64 words, and their likelihood is
+# exact: $-\log_2 p$ a pixel is the number of **bits per dimension**. Four kinds of memory, same width, depth, batches and
+# steps (`course log pixel_bits` makes the log anew):
+
+# %%
+logged = read_log("pixel_bits")
+names_ = list(dict.fromkeys(run.name for run in logged))
+mean_of = lambda name, key: sum(r.results[key] for r in logged if r.name == name) / sum(r.name == name for r in logged)
+kept_bytes = {
+    "Mamba": remembered_bytes(Stack(64, [Mamba(64), Mamba(64)]).begin(1)),
+    "transformer": 2 * 2 * 64 * 64 * 4,  # keys and values, two blocks, 64 places of 64 features, four bytes
+}
+pixel_bits = {name: mean_of(name, "bits") for name in names_}
+table(
+    [
+        {
+            "memory": name,
+            "bits a pixel": f"{pixel_bits[name]:.3f} ± {max(abs(r.results['bits'] - pixel_bits[name]) for r in logged if r.name == name):.3f}",
+            "parameters": int(mean_of(name, "parameters")),
+            "pixels a second": int(mean_of(name, "pixels a second")),
+            "minutes to train": sum(r.seconds for r in logged if r.name == name)
+            / 60
+            / sum(r.name == name for r in logged),
+        }
+        for name in names_
+    ],
+    caption=f"Digits of writers that were not trained on; {len(logged) // len(names_)} seeds. Uniform grey levels would cost {math.log2(17):.2f} bits. "
+    "Pixels a second: 100 images at once, one core.",
+)
+
+# %% [markdown]
+# Section 4 in mind, who would have bet on S4D? But here nothing stands at random places: the pixel above is always eight
+# steps ago, and *when* is just what a fixed kernel knows. Choice costs time and parameters, and pays where what matters
+# may come at any moment. Nor is 64 long: a cache of 64 places is no burden, and PyTorch's attention is the fastest here.
+# The state pays when sequences are long, as films are.
+
+# %%
+digits_mamba = pretrained("digits_mamba").to(device)
+torch.manual_seed(3)
+beside(
+    [
+        grid(digits("test").x[:20], columns=10, width=320, alt="Twenty real digits"),
+        grid(last(digits_mamba.sample(20)).cpu(), columns=10, width=320, alt="Twenty drawn digits, two of each class"),
+    ],
+    columns=1,
+    titles=["real", "drawn by Mamba, pixel by pixel"],
+    caption=f"The checkpoint needs {info('digits_mamba')['metrics']['bits']:.3f} bits a pixel on unseen digits.",
+    alt="Real digits above, drawn ones below, two of each class",
+)
+
+# %% [markdown]
+# A model that goes on from wherever one is can be *given* a beginning. Here are the first rows of real digits that it has
+# never seen; it does the rest. What it is given it reads into its state, with the label; then it draws. Move the slider
+# over the number of rows given.
+
+
+# %%
+@torch.no_grad()
+def finished(images: torch.Tensor, labels: torch.Tensor, rows: int, seed: int = 0) -> torch.Tensor:
+    """Images of which the first rows are kept and the others drawn."""
+    torch.manual_seed(seed)
+    model, given = digits_mamba, digits_mamba.tokens(images.to(device))
+    tokens, memory, before = torch.zeros_like(given), model.stack.begin(len(given)), model.label(labels.to(device))
+    for place in range(64):
+        h, memory = model.stack.step(before + model.place[place], memory)
+        drawn = model.head(model.norm(h)).softmax(dim=1).multinomial(1)[:, 0]
+        tokens[:, place] = given[:, place] if place < 8 * rows else drawn
+        before = model.token(tokens[:, place])
+    return model.images(tokens).cpu()
+
+
+some = digits("test")[torch.arange(10)]
+
+
+def completed(rows: int):
+    return grid(
+        torch.cat([finished(some.x, some.labels, rows, seed) for seed in range(3)]),
+        columns=10,
+        row_titles=["once", "twice", "thrice"],
+        width=420,
+        alt=f"Ten digits of which {rows} rows are given, finished three times",
+    )
+
+
+slider(
+    completed,
+    {"rows given": pick(smoke=[2, 6], laptop=list(range(9)), gpu=list(range(9)))},
+    shown=3,
+    alt="Ten digits, three versions each: the fewer rows are given, the more they differ.",
+)
+
+# %% [markdown]
+# ## 7 · What comes next?
+#
+# A film is a sequence whose places are images. Each frame is like the one before it, but for what moves, and what moves
+# must be *remembered*: a single frame shows where a ball is, not where it is going.
+#
+# Here is a world in which the truth is known for as long as one likes: a piece of clothing flies straight, a few whole
+# pixels a frame, and is mirrored at the walls. A model sees nine frames, then goes on by itself.
+
+# %%
+truth = contest.sprites("fashion", pick(smoke=4, laptop=32, gpu=64), SEEN + HORIZON, seed=2, split="test")
+animation(
+    truth.x[:4, : pick(smoke=6, laptop=40, gpu=40)].transpose(0, 1),
+    columns=4,
+    seconds=5,
+    alt="Four pieces of clothing fly through their frames and bounce off the walls",
+)
+
+# %% [markdown]
+# The frame is cut into 8×8 places. In each of them a **linear state**, section 3's kind, carries the past; between the
+# layers, convolutions let neighbours hear of each other (ConvS5, Smith et al. 2023). As the state is linear, all frames of
+# a training clip are computed at once, without a loop over time. The last layer does not paint from nothing: for each
+# place it says *where in the last frame* to look, and what to add.
+
+# %%
+show_code(mixers.Ssm.forward)
+
+# %% [markdown]
+# The competitors are the same network with another memory: **ConvLSTM**, whose gates must be computed frame after frame,
+# and **attention** over all earlier frames, with a cache that grows. They were trained with equal steps on equal clips of
+# twelve frames (`course log video_contest`). A fourth one shows a trap: the linear state, trained on *true* frames only.
+# What counts is the roll-out: ten times as long as any clip of the training, with clothes that none has seen. An exact
+# reader finds the sprite in each predicted frame, so errors have names:
+
+# %%
+show_code(measures.read)
+
+# %%
+fought = {run.name: run for run in read_log("video_contest")}
+ahead = [1, 2, 3, 5, 8, 12, 20, 30, 40, 60, 80, 100, 120]
+curves(
+    {name: [run.curves["position"][h - 1] for h in ahead] for name, run in fought.items()},
+    x=ahead,
+    log="x",
+    xlabel="frames ahead",
+    ylabel="pixels off",
+    caption="How far the sprite is from where it should be; 64 clips. Clips of training had 12 frames.",
+    alt="Position errors over the horizon: copying is off at once, models that were trained on their own frames hold longest",
+)
+
+# %%
+table(
+    [
+        {
+            "model": name,
+            **{f"pixels off at {h}": run.results[f"position at {h}"] for h in (3, 12, 40, 120)},
+            "pixels a frame off at 12": run.results["velocity at 12"],
+            "sprites off at 120": run.results["count at 120"],
+            "SSIM at 12": run.results["SSIM at 12"],
+            "frames held": int(run.results["frames held"]),
+        }
+        for name, run in fought.items()
+    ],
+    caption="Frames held: for how many the sprite stays within two pixels of the truth, in the median clip.",
+)
+
+# %%
+table(
+    [
+        {
+            "memory": name,
+            f"KiB kept after {FRAMES} frames": run.results[f"state bytes after {FRAMES}"] / 1024,
+            f"after {HORIZON}": run.results[f"state bytes after {HORIZON}"] / 1024,
+            "minutes to train": run.seconds / 60,
+            "parameters": int(run.results["parameters"]),
+        }
+        for name, run in fought.items()
+        if run.steps
+    ],
+    caption="One clip. A state does not grow; what attention looks back at does.",
+)
+
+# %% [markdown]
+# Watch it. Above the truth, below what the model expects after its nine frames:
+
+# %%
+expecting = pretrained("sprites_video").to(device)
+shown = pick(smoke=3, laptop=40, gpu=60)
+expected = expecting.predict(truth.x[:5, :SEEN].to(device), shown).cpu()
+both = torch.cat([truth.x[:5, SEEN : SEEN + shown], expected]).transpose(0, 1)
+animation(both, columns=5, seconds=6, alt="Above five true films, below their predictions, which fly alike at first")
+
+# %%
+found = contest.errors(expected, truth[:5], "fashion")
+
+
+def at_horizon(frame: int):
+    pair = torch.cat([truth.x[:5, SEEN + frame - 1], expected[:, frame - 1]])
+    return grid(
+        pair,
+        columns=5,
+        row_titles=["truth", "model"],
+        titles=[f"{pixels:.0f} px off" for pixels in found["position"][:, frame - 1]],
+        width=420,
+        alt=f"Five true frames above their predictions, {frame} frames ahead",
+    )
+
+
+slider(
+    at_horizon,
+    {"frames ahead": [h for h in ahead if h <= shown]},
+    shown=4,
+    alt="True frames above predicted ones, with the distance of the sprites, at growing horizons.",
+)
+
+# %% [markdown]
+# ### More than one future
+#
+# From nine frames the future is determined. From *one* it is not: the sprite may set off in any direction. A model that
+# is asked for the expected frame then gives the mean of all futures, a blur, and no training can help; squared error
+# *wants* the mean. So the model also states how unsure it is at each place, and a small flow (module 3) draws the
+# difference, in units of that. Where it is sure, nothing is left to chance.
+
+# %%
+show_code(Dreamer.draw)
+
+# %%
+torch.manual_seed(0)
+one_frame = truth.x[:1, :1].expand(5, -1, -1, -1, -1)
+length_of = pick(smoke=3, laptop=12, gpu=12)
+futures = expecting.possible(one_frame.to(device), length_of).cpu()
+blurred = expecting.predict(one_frame[:1].to(device), length_of).cpu()
+animation(
+    torch.cat([futures, blurred]).transpose(0, 1),
+    columns=6,
+    seconds=4,
+    alt="Five films that begin with the same frame go different ways; a sixth, the expectation, dissolves",
+)
+
+# %% [markdown]
+# Five films that begin alike, and at the right their expectation. And films from nothing at all, where the sprite itself
+# is left to chance, with the model of **emoji**. They go on for as long as one likes; the state stays as it is.
+
+# %%
+flying = pretrained("emoji_video").to(device)
+torch.manual_seed(4)
+films = last(flying.sample(10, pick(smoke=3, laptop=24, gpu=40))).cpu()
+animation(films.transpose(0, 1), columns=5, seconds=5, alt="Ten drawn things in emoji colours fly about")
+
+# %%
+flight = {name: info(name)["metrics"] for name in ("sprites_video", "emoji_video")}
+table(
+    [
+        {
+            "model": name,
+            "frames held, expected": int(m["frames held"]),
+            "sets off by 1 to 3 pixels": m["fair start"],
+            "keeps its speed": m["straight"],
+            "directions and speeds drawn, of 36": int(m["starts"]),
+        }
+        for name, m in flight.items()
+    ],
+    caption="As the files state them. The last three: films drawn from one true frame.",
+)
+
+# %% [markdown]
+# ### Nightfall
+#
+# Now real pictures: tiles of the Earth by day, over which night falls from the east. What the ground looks like in
+# moonlight is known from the day. Where the *lamps* will be lit is not: two valleys look alike by day, and one of them is
+# full of people. The Americas were not trained on.
+
+# %%
+dusk = pretrained("nightfall_video").to(device)
+evening = nightfall_video.data("test", pick(smoke=4, laptop=48, gpu=64))
+bright = measures.lamps(evening.x)[:, -1].argsort(descending=True)[:4]
+days, steps_ = evening.x[bright, : nightfall_video.SEEN], evening.x.shape[1] - nightfall_video.SEEN
+torch.manual_seed(5)
+nights = {
+    "true": evening.x[bright],
+    "expected": torch.cat([days, dusk.predict(days.to(device), steps_).cpu()], 1),
+    "drawn": torch.cat([days, dusk.possible(days.to(device), steps_).cpu()], 1),
+    "drawn again": torch.cat([days, dusk.possible(days.to(device), steps_).cpu()], 1),
+}
+animation(
+    torch.cat(list(nights.values())).transpose(0, 1),
+    columns=4,
+    seconds=4,
+    alt="Night sweeps over four places of the Americas: the truth, the expectation, and two drawn nights",
+)
+
+# %%
+grid(
+    torch.cat([clip[:, -1] for clip in nights.values()]),
+    columns=4,
+    row_titles=list(nights),
+    caption="The last frame of each: four bright places of the Americas by night.",
+    alt="Four nights in four rows: true, expected, drawn twice",
+)
+
+# %%
+stated_ = info("nightfall_video")["metrics"]
+table(
+    [
+        {
+            "night": name,
+            "share of pixels that are lit": stated_[f"lit, {name}"],
+            "squared error of the clip": stated_.get(f"squared error, {name}"),
+        }
+        for name in ("true", "expected", "drawn")
+    ],
+    digits=4,
+    caption="As the file states them, 64 clips over the Americas. Two draws differ by "
+    f"{stated_['two draws differ by']:.4f} in the last frame.",
+)
+
+# %% [markdown]
+# ## 8 · What goes wrong, and how one sees it
+#
+# | symptom | usual cause | how to see it |
+# |---|---|---|
+# | NaN after a few hundred places | a quotient of cumulative products, or a positive exponent | decays of 0.3 and length 1000 (section 5) |
+# | gradients a little off, only for long sequences | a sum of logarithms that cancels | compare with the loop in double precision |
+# | the end of a sequence changes its beginning | an FFT without zeros behind the signal | change the last input: which outputs move? |
+# | drawing gives other images than training promised | `step` and `forward` differ, or the state was not reset | run both on one sequence (sections 5 and 6) |
+# | output one place late | $y_k$ was read before $x_k$ was written | an impulse: does $y_0$ see it? (section 2) |
+# | fine on the lengths of training, lost beyond | places were learned, or no choice | ten times the length (sections 4 and 7) |
+# | films that blur | the mean of several futures was asked for | draw twice (section 7) |
+# | films that drift apart in roll-out | only ever trained on true frames | error against horizon (section 7) |
+#
+# ## 9 · What was measured
+#
+# All numbers of this run, at this budget:
+
+# %%
+table(
+    [
+        {
+            "experiment": "order of the error: zero-order hold / bilinear",
+            "result": " / ".join(f"{order:.2f}" for order in orders.values()),
+            "expected": "1 / 2",
+        },
+        {
+            "experiment": f"a walk around the Earth, remembered by {sizes[0]} / {sizes[-1]} numbers",
+            "result": f"{forgotten[sizes[0]]:.2f} / {forgotten[sizes[-1]]:.2f}",
+            "expected": f"{best[sizes[0]]:.2f} / {best[sizes[-1]]:.2f}, the best polynomials",
+        },
+        {
+            "experiment": f"selective copying, {length} places: S4D / Mamba / Mamba-2",
+            "result": " / ".join(f"{by_length[name][0]:.2f}" for name in competitors),
+            "expected": "far below / near 1 / near 1",
+        },
+        {
+            "experiment": f"the same at {longer[-1] * length} places",
+            "result": " / ".join(f"{by_length[name][-1]:.2f}" for name in competitors),
+            "expected": "chance is 0.125",
+        },
+        {
+            "experiment": f"induction, trained on 32 places, at {reach[-1]}: S4D / Mamba",
+            "result": " / ".join(f"{row[-1]:.2f}" for row in by_reach.values()),
+            "expected": "low / near 1",
+        },
+        {
+            "experiment": "slope of the time of a layer over its length",
+            "result": ", ".join(f"{name} {value:.1f}" for name, value in slopes.items()),
+            "expected": "2 for attention, 1 for the others",
+        },
+        {
+            "experiment": f"bytes kept after {afters[-1]} places: attention / Mamba",
+            "result": " / ".join(f"{row[-1][1]:,}" for row in growth.values()),
+            "expected": "grows / does not",
+        },
+        {
+            "experiment": "bits a pixel: " + " / ".join(pixel_bits),
+            "result": " / ".join(f"{value:.3f}" for value in pixel_bits.values()),
+            "expected": "close to each other",
+        },
+        {
+            "experiment": f"pixels off, 12 / {HORIZON} frames ahead: " + ", ".join(fought),
+            "result": ", ".join(
+                f"{r.results['position at 12']:.0f} / {r.results['position at 120']:.0f}" for r in fought.values()
+            ),
+            "expected": "small at first; chance later",
+        },
+        {
+            "experiment": "lit pixels of a night: true / expected / drawn",
+            "result": " / ".join(f"{stated_[f'lit, {name}']:.4f}" for name in ("true", "expected", "drawn")),
+            "expected": "the expectation is too dark",
+        },
+    ],
+    caption="course evaluate digits_mamba, and so on, measures a checkpoint anew.",
+)
+
+# %% [markdown]
+# ## Exercises
+#
+# [exercises/05_ssms.ipynb](../exercises/05_ssms.ipynb): from one exponential to Mamba-2 in chunks, with instant checks.
+# Together they are a small library of state space models.
+#
+# ## Further reading
+#
+# - Gu, Dao, Ermon, Rudra, Ré 2020, *HiPPO: Recurrent Memory with Optimal Polynomial Projections*: what a state should keep.
+# - Gu, Goel, Ré 2022, *Efficiently Modeling Long Sequences with Structured State Spaces* (S4) · Gu et al. 2022, *On the
+#   Parameterization and Initialization of Diagonal State Space Models* (S4D) · Rush & Karamcheti, *The Annotated S4*.
+# - Gu & Dao 2023, *Mamba: Linear-Time Sequence Modeling with Selective State Spaces* · Dao & Gu 2024, *Transformers are
+#   SSMs* (Mamba-2).
+# - Blelloch 1990, *Prefix Sums and Their Applications* · Martin & Cundy 2018, *Parallelizing Linear Recurrent Neural Nets
+#   Over Sequence Length*: scans.
+# - Olsson et al. 2022, *In-context Learning and Induction Heads* · Jelassi et al. 2024, *Repeat After Me: Transformers are
+#   Better than State Space Models at Copying*: what a fixed state cannot do.
+# - Zhu et al. 2024, *Vision Mamba* · Liu et al. 2024, *VMamba*: images in several scans.
+# - Shi et al. 2015, *Convolutional LSTM Network* · Smith et al. 2023, *Convolutional State Space Models for Long-Range
+#   Spatiotemporal Modeling* (ConvS5): the two ways to carry the past in section 7.
+# - Denton & Fergus 2018, *Stochastic Video Generation with a Learned Prior* · Chen et al. 2024, *Diffusion Forcing*:
+#   films of which there are many.
