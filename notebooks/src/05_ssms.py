@@ -30,7 +30,7 @@ import time
 from functools import partial
 
 import torch
-from torch.nn.functional import scaled_dot_product_attention, softplus
+from torch.nn.functional import scaled_dot_product_attention, silu, softplus
 
 from course_lib import pick
 from course_lib.checkpoints import info, pretrained
@@ -188,25 +188,25 @@ print(f"recurrence = scan        to 1e-10: {(step_by_step - by_scan).abs().max()
 
 
 # %%
-def seconds(work, rounds: int = pick(smoke=1, laptop=5, gpu=5)) -> float:
+def seconds(work, *given, rounds: int = pick(smoke=1, laptop=5, gpu=5)) -> float:
     """The median processor time of some rounds, after one that warms up."""
-    work()
+    work(*given)
     taken = []
     for _ in range(rounds):
         start = time.process_time()
-        work()
+        work(*given)
         taken.append(time.process_time() - start)
     return sorted(taken)[len(taken) // 2]
 
 
 lengths = pick(smoke=[64, 256], laptop=[64, 256, 1024, 4096], gpu=[64, 256, 1024, 4096, 16384])
 A32, B32, C32 = A_bar.float(), B_bar.float(), C.float()
-spent = {"step by step": [], "convolution": [], "scan": []}
-for length in lengths:
-    x = torch.randn(1, length, 64)
-    spent["step by step"].append(seconds(lambda: linear.recurrence(A32, B32, C32, x)))
-    spent["convolution"].append(seconds(lambda: linear.convolution(x, linear.kernel(A32, B32, C32, length))))
-    spent["scan"].append(seconds(lambda: linear.scan(A32, B32, C32, x)))
+ways = {
+    "step by step": lambda x: linear.recurrence(A32, B32, C32, x),
+    "convolution": lambda x: linear.convolution(x, linear.kernel(A32, B32, C32, x.shape[1])),
+    "scan": lambda x: linear.scan(A32, B32, C32, x),
+}
+spent = {name: [seconds(way, torch.randn(1, length, 64)) for length in lengths] for name, way in ways.items()}
 curves(
     {name: [1000 * s for s in row] for name, row in spent.items()},
     x=lengths,
@@ -399,7 +399,7 @@ examples = recall.selective_copying(8, length, seed=77)
 with torch.no_grad():
     first = chooser.stack.mixers[0]
     h = first.in_proj(chooser.stack.norms[0](chooser.token(examples.x.to(device)))).chunk(2, dim=-1)[0]
-    pace = first.choices(torch.nn.functional.silu(first.conv(h)))[0].mean(dim=2).cpu()
+    pace = first.choices(silu(first.conv(h)))[0].mean(dim=2).cpu()
 
 
 def paced(sequence: int):
@@ -583,31 +583,31 @@ show_code(duality.chunked)
 
 
 # %%
-def with_gradient(work, *inputs: torch.Tensor):
-    """A piece of work, there and back."""
-    leaves = [t.requires_grad_() for t in inputs]
-
-    def once() -> None:
-        work(*leaves).sum().backward()
-
-    return once
+def there_and_back(layer, *inputs: torch.Tensor) -> None:
+    layer(*(t.requires_grad_() for t in inputs)).sum().backward()
 
 
+def asked_at(places: int) -> dict[str, tuple[torch.Tensor, ...]]:
+    """What each layer is given for a sequence of so many places."""
+    near = torch.randn(1, places, 16)
+    return {
+        "attention": (torch.randn(3, 1, 4, places, 32),),
+        "Mamba-2, chunked": (torch.randn(1, places, 4, 32), -softplus(torch.randn(1, places, 4)), near / 4),
+        "Mamba, scan": (torch.randn(1, places, 128), softplus(torch.randn(1, places, 128) - 3), near),
+    }
+
+
+decays = -torch.arange(1.0, 17).repeat(128, 1)
+mixing = {
+    "attention": lambda qkv: scaled_dot_product_attention(*qkv, is_causal=True),
+    "Mamba-2, chunked": lambda x, log_decay, keys: duality.chunked(x, log_decay, keys, keys)[0],
+    "Mamba, scan": lambda u, dt, keys: selective_scan(u, dt, decays, keys, keys)[0],
+}
 reaches = pick(smoke=[128, 256], laptop=[256, 512, 1024, 2048, 4096], gpu=[256, 512, 1024, 2048, 4096, 8192])
-layers = {"attention": [], "Mamba-2, chunked": [], "Mamba, scan": []}
-for places in reaches:
-    q = torch.randn(3, 1, 4, places, 32)
-    layers["attention"].append(seconds(with_gradient(lambda q: scaled_dot_product_attention(*q, is_causal=True), q)))
-    x, log_decay = torch.randn(1, places, 4, 32), -softplus(torch.randn(1, places, 4))
-    keys = torch.randn(1, places, 32) / 6
-    layers["Mamba-2, chunked"].append(
-        seconds(with_gradient(lambda x, d, k: duality.chunked(x, d, k, k)[0], x, log_decay, keys))
-    )
-    u, dt, near = torch.randn(1, places, 128), softplus(torch.randn(1, places, 128) - 3), torch.randn(1, places, 16)
-    decays = -torch.arange(1.0, 17).repeat(128, 1)
-    layers["Mamba, scan"].append(
-        seconds(with_gradient(lambda u, d, k: selective_scan(u, d, decays, k, k)[0], u, dt, near))
-    )
+layers = {
+    name: [seconds(there_and_back, layer, *asked_at(places)[name]) for places in reaches]
+    for name, layer in mixing.items()
+}
 slopes = {name: slope(reaches[-3:], row[-3:]) for name, row in layers.items()}
 curves(
     {f"{name}: slope {slopes[name]:.1f}": [1000 * s for s in row] for name, row in layers.items()},
