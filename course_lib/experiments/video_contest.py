@@ -1,8 +1,8 @@
 """video_contest: who keeps a sprite flying?
 
 One predictor of the next frame with three ways of carrying the past along, a linear state, a gated one and
-attention, trained with equal steps on equal clips of 16 frames; one more with the linear state that was trained
-on true frames only, never on its own; and the prediction that nothing moves. All go on by themselves for 160
+attention, trained with equal steps on equal clips of 12 frames; one more with the linear state that was trained
+on true frames only, never on its own; and the prediction that nothing moves. All go on by themselves for 120
 frames with sprites that they were not trained on.
 """
 
@@ -68,7 +68,7 @@ def judged(
 
 @torch.no_grad()
 def kept(model: Predictor, clip: Clip) -> dict[str, float]:
-    """Bytes of the state after 16 frames and after 160."""
+    """Bytes of the state after 12 frames and after 120."""
     after = {n: state_bytes(model.features(clip[:, :n], None, start=True)[1]) for n in (FRAMES, HORIZON)}
     return {f"state bytes after {n}": float(size) for n, size in after.items()}
 

@@ -22,7 +22,7 @@ from course_lib.training import Ema, adamw, fit, train_steps, warmup_cosine
 
 SIZE = 32
 FRAMES = 12  # of a training clip
-STEPS = 500
+STEPS = 1_200
 BATCH = 8
 SEEN = 9  # frames that a model is shown before it goes on by itself
 HORIZON = 10 * FRAMES
@@ -65,7 +65,7 @@ def errors(predicted: Clip, truth: Clips, sprite: str, seen: int = SEEN) -> dict
     }
 
 
-def summary(found: dict[str, Tensor], horizons: tuple[int, ...] = (1, 4, 16, 40, 160)) -> dict[str, float]:
+def summary(found: dict[str, Tensor], horizons: tuple[int, ...] = (1, 3, 12, 40, 120)) -> dict[str, float]:
     """Means over clips at some horizons, and for how many frames the sprite stays within 2 pixels (median)."""
     rows = {
         f"{name} at {h}": error[:, min(h, error.shape[1]) - 1].mean().item()
