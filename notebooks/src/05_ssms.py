@@ -804,8 +804,9 @@ animation(
 # %% [markdown]
 # The frame is cut into 8×8 places. In each of them a **linear state**, section 3's kind, carries the past; between the
 # layers, convolutions let neighbours hear of each other (ConvS5, Smith et al. 2023). As the state is linear, all frames of
-# a training clip are computed at once, without a loop over time. The last layer does not paint from nothing: for each
-# place it says *where in the last frame* to look, and what to add.
+# a training clip are computed at once, without a loop over time. Two things are given to the network for nothing, as
+# in optical flow: how each place has just moved, found by comparing the last two frames; and that a frame need not be
+# painted from nothing, since most of it is to be seen in the last one, a few pixels away.
 
 # %%
 show_code(mixers.Ssm.forward)
