@@ -30,7 +30,7 @@ from course_lib.model import Model
 from course_lib.ssms.backbone import Stack
 from course_lib.ssms.mamba import Mamba
 from course_lib.ssms.mamba2 import Mamba2
-from course_lib.ssms.s4block import S4Block
+from course_lib.ssms.s4block import S4Block, S4Layer
 
 LETTERS = 8  # tokens 1..LETTERS
 BLANK, ASK = 0, LETTERS + 1
@@ -148,7 +148,14 @@ class Answering(Model):
 
 
 class S4Answering(Answering):
-    """Without choice: the system is the same for every input."""
+    """Without choice: the system is the same for every input. Twice the width makes up for the lack of a block."""
+
+    def __init__(self, width: int = 64, depth: int = 2) -> None:
+        super().__init__(width, [S4Layer(width) for _ in range(depth)], {"width": width, "depth": depth})
+
+
+class GatedS4Answering(Answering):
+    """The same system in Mamba's block, with its convolution and gate."""
 
     def __init__(self, width: int = 32, depth: int = 2) -> None:
         mixers = [S4Block(width, state=32) for _ in range(depth)]
