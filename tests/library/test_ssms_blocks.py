@@ -16,12 +16,14 @@ from course_lib.ssms.mamba import Mamba, ShortConv, paces
 from course_lib.ssms.mamba2 import Mamba2
 from course_lib.ssms.pixels import Mamba2Pixels, MambaPixels, S4Pixels
 from course_lib.ssms.recall import ASK, BLANK, LETTERS, NONE, batches, induction, right, selective_copying
-from course_lib.ssms.s4block import S4Block
+from course_lib.ssms.s4block import S4Block, S4Layer
 from course_lib.training import train_steps
 
-MIXERS = pytest.mark.parametrize("mixer", [Mamba, Mamba2, S4Block])
+MIXERS = pytest.mark.parametrize("mixer", [Mamba, Mamba2, S4Layer, S4Block])
 PIXELS = pytest.mark.parametrize("family", [MambaPixels, Mamba2Pixels, S4Pixels])
-ANSWERING = pytest.mark.parametrize("family", [recall.MambaAnswering, recall.Mamba2Answering, recall.S4Answering])
+ANSWERING = pytest.mark.parametrize(
+    "family", [recall.MambaAnswering, recall.Mamba2Answering, recall.S4Answering, recall.GatedS4Answering]
+)
 TINY = {"width": 16, "depth": 1, "state": 8}
 
 
