@@ -13,7 +13,7 @@ from course_lib.ssms.video import contest
 from course_lib.ssms.video.contest import FRAMES, SIZE, trained
 from course_lib.ssms.video.dreamer import Dreamer
 
-STEPS = 2_000
+STEPS = 5_000
 SEED = 0
 
 
