@@ -30,7 +30,7 @@ import time
 from functools import partial
 
 import torch
-from torch.nn.functional import scaled_dot_product_attention, silu, softplus
+from torch.nn.functional import scaled_dot_product_attention, softplus
 
 from course_lib import pick
 from course_lib.checkpoints import info, pretrained
@@ -399,7 +399,7 @@ table(
 # needs more steps than Mamba-2, which has twice the state here.)
 #
 # Do they really let blanks pass? What each head of Mamba-2's first block leaves of its state at a place, $e^{\Delta a}$, can
-# be looked at. Move the slider over sequences; where the dotted line is down, there is a letter or a question.
+# be looked at. Move the slider over sequences; where the line named *blank* is down, there is a letter or a question.
 
 # %%
 chooser = copying["Mamba-2"][0]
