@@ -69,7 +69,7 @@ def selective_copying(n: int, length: int, seed: int, letters: int = 4) -> Seque
     --------
     >>> task = selective_copying(1, 10, seed=0, letters=3)
     >>> task.x[task.x > 0].tolist(), task.targets[task.targets > 0].tolist()
-    ([5, 5, 2, 9, 9, 9], [5, 5, 2])
+    ([6, 3, 5, 9, 9, 9], [6, 3, 5])
     """
     if n < 1 or not 1 <= letters <= length:
         raise ValueError(
