@@ -89,15 +89,15 @@ def jobs() -> dict[str, Callable[[], object]]:
 
 
 def measure(rounds: int) -> dict[str, list[float]]:
-    """Seconds of each job in each round, the jobs in turn."""
+    """Processor seconds of each job in each round, the jobs in turn."""
     todo, seconds = jobs(), {}
     for name in todo:
         todo[name]()
     for _ in range(rounds):
         for name, job in todo.items():
-            start = time.perf_counter()
+            start = time.process_time()
             job()
-            seconds.setdefault(name, []).append(time.perf_counter() - start)
+            seconds.setdefault(name, []).append(time.process_time() - start)
     return seconds
 
 
