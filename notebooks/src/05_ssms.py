@@ -46,6 +46,8 @@ from course_lib.ssms import duality, hippo, linear, recall, s4d, scan
 from course_lib.ssms.backbone import Stack, remembered_bytes
 from course_lib.ssms.discretise import bilinear, zoh
 from course_lib.ssms.mamba import Mamba
+from course_lib.ssms.mamba2 import Mamba2
+from course_lib.ssms.s4block import S4Block
 from course_lib.ssms.selective import selective_loop, selective_scan, selective_step
 from course_lib.ssms.video import contest, measures, mixers
 from course_lib.ssms.video.contest import FRAMES, HORIZON, SEEN
@@ -710,9 +712,10 @@ logged = read_log("pixel_bits")
 names_ = list(dict.fromkeys(run.name for run in logged))
 mean_of = lambda name, key: sum(r.results[key] for r in logged if r.name == name) / sum(r.name == name for r in logged)
 kept_bytes = {
-    "Mamba": remembered_bytes(Stack(64, [Mamba(64), Mamba(64)]).begin(1)),
-    "transformer": 2 * 2 * 64 * 64 * 4,  # keys and values, two blocks, 64 places of 64 features, four bytes
+    name: remembered_bytes(Stack(64, [mixer(64, states) for _ in range(2)]).begin(1))
+    for name, mixer, states in (("Mamba", Mamba, 16), ("Mamba-2", Mamba2, 32), ("S4D", S4Block, 32))
 }
+kept_bytes["transformer"] = 2 * 2 * 64 * 64 * 4  # keys and values, two blocks, 64 places of 64 features, four bytes
 pixel_bits = {name: mean_of(name, "bits") for name in names_}
 table(
     [
@@ -721,6 +724,7 @@ table(
             "bits a pixel": f"{pixel_bits[name]:.3f} ± {max(abs(r.results['bits'] - pixel_bits[name]) for r in logged if r.name == name):.3f}",
             "parameters": int(mean_of(name, "parameters")),
             "pixels a second": int(mean_of(name, "pixels a second")),
+            "bytes kept at the end": kept_bytes[name],
             "minutes to train": sum(r.seconds for r in logged if r.name == name)
             / 60
             / sum(r.name == name for r in logged),
@@ -728,7 +732,7 @@ table(
         for name in names_
     ],
     caption=f"Digits of writers that were not trained on; {len(logged) // len(names_)} seeds. Uniform grey levels would cost {math.log2(17):.2f} bits. "
-    "Pixels a second: 100 images at once, one core.",
+    "Pixels a second: 100 images at once, one core. Bytes: of one image; only the transformer's grow with it.",
 )
 
 # %% [markdown]
