@@ -1,6 +1,6 @@
 """emoji_video: an emoji flies about in a frame of 32 pixels, from nothing and without end.
 
-0.37 M parameters on 5,000 clips of 12 frames, about six minutes on one CPU core with bfloat16.
+0.37 M parameters on 5,000 clips of 12 frames, eight minutes on one CPU core with bfloat16.
 """
 
 from pathlib import Path

@@ -1,6 +1,6 @@
 """nightfall_video: night comes over a place, and lamps are lit that the day does not show.
 
-0.37 M parameters on 3,000 clips over Africa, Europe, Asia and Oceania, about six minutes on one CPU core with
+0.37 M parameters on 3,000 clips over Africa, Europe, Asia and Oceania, four minutes on one CPU core with
 bfloat16. The Americas are held out. Where the lamps are is left to chance, so the expected clip hardly shows any:
 the metric counts the lit pixels of true, expected and drawn nights.
 """
