@@ -448,7 +448,7 @@ table(
 # after it the first time. Trained on 32 places; tested on up to eight times as many.
 
 # %%
-induction_steps = pick(smoke=4, laptop=200, gpu=500)
+induction_steps = pick(smoke=4, laptop=300, gpu=500)
 heads = {
     name: train_on(recall.induction, kind, 32, induction_steps)[0]
     for name, kind in (("S4D", recall.S4Answering), ("Mamba", recall.MambaAnswering))
