@@ -806,7 +806,7 @@ slider(
 # pixels a frame, and is mirrored at the walls. A model sees nine frames, then goes on by itself.
 
 # %%
-truth = contest.sprites("fashion", pick(smoke=4, laptop=32, gpu=64), SEEN + HORIZON, seed=2, split="test")
+truth = contest.sprites("fashion", pick(smoke=5, laptop=32, gpu=64), SEEN + HORIZON, seed=2, split="test")
 animation(
     truth.x[:4, : pick(smoke=6, laptop=40, gpu=40)].transpose(0, 1),
     columns=4,
