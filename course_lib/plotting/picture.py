@@ -87,7 +87,7 @@ def captioned(image: Image.Image, caption: str | None) -> Image.Image:
 def lettering(text: str, width: int, *, size: int = 13, colour: str = INK, align: str = "left") -> Image.Image:
     """Text on paper, wrapped to a width in pixels."""
     font, step = _font(size), round(size * LINE)
-    lines = [line for part in text.splitlines() for line in _wrapped(part, width, font)]
+    lines = [line for part in text.splitlines() or [""] for line in _wrapped(part, width, font)]
     page = Image.new("RGB", (max(1, *(_length(font, line) for line in lines)), step * len(lines)), PAPER)
     draw = ImageDraw.Draw(page)
     for row, line in enumerate(lines):

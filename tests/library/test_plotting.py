@@ -121,6 +121,12 @@ def test_grid_goes_row_by_row():
     assert centres == [0, 51, 102, 153, 204, 255]
 
 
+def test_a_title_may_be_empty():
+    pictures = [grid(ramp(4), columns=2, row_titles=titles, alt=ALT).image for titles in (["a", ""], ["a", "a"])]
+    assert pictures[0].size == pictures[1].size
+    assert pictures[0].tobytes() != pictures[1].tobytes()
+
+
 def test_titles_and_captions_take_their_own_room():
     plain = grid(ramp(6), columns=3, alt=ALT).image
     titled = grid(ramp(6), columns=3, titles=list("abc"), row_titles=["real", "fake"], alt=ALT).image
