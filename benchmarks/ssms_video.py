@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
 from course_lib.nn.attention import Cache
-from course_lib.ssms.video.mixers import Attention, ConvLstm, Ssm, state_bytes
+from course_lib.ssms.backbone import remembered_bytes
+from course_lib.ssms.video.mixers import Attention, ConvLstm, Ssm
 from course_lib.ssms.video.predictor import Layer
 
 WIDTH, DEPTH, SIDE, BATCH = 64, 2, 8, 2
@@ -116,7 +117,9 @@ def kept() -> dict[str, dict[str, int]]:
     """Bytes of state after 1, 64 and 256 frames of one clip."""
     clip = torch.randn(1, ROLLED, SIDE, SIDE, WIDTH)
     return {
-        name: {str(n): state_bytes(roll(layers(name), clip[:, :n], CACHED.get(name))) for n in (1, TRAINED, ROLLED)}
+        name: {
+            str(n): remembered_bytes(roll(layers(name), clip[:, :n], CACHED.get(name))) for n in (1, TRAINED, ROLLED)
+        }
         for name in MIXERS
     }
 

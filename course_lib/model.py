@@ -67,6 +67,14 @@ class Model(nn.Module):
         return next(self.parameters()).device
 
 
+def check_labels(y: Tensor, n: int, classes: int, each: str = "an image") -> None:
+    """Raise a ValueError unless y holds n labels 0..classes-1, one for `each`."""
+    if y.shape != (n,) or y.dtype != torch.int64:
+        raise ValueError(f"y must be ({n},) int64 labels, one {each}, got {y.dtype} {tuple(y.shape)}")
+    if not ((0 <= y) & (y < classes)).all():
+        raise ValueError(f"labels must be in 0..{classes - 1}, got {y.min()}..{y.max()}")
+
+
 def last(states: Iterator[Tensor]) -> Tensor:
     """The last state of a sampler, which is its result.
 

@@ -15,9 +15,9 @@ from torch import Tensor
 from course_lib.data.clips import Clips
 from course_lib.device import device_name
 from course_lib.experiments import Run
+from course_lib.ssms.backbone import remembered_bytes
 from course_lib.ssms.video import contest
 from course_lib.ssms.video.contest import FRAMES, HORIZON, SEEN, STEPS
-from course_lib.ssms.video.mixers import state_bytes
 from course_lib.ssms.video.predictor import (
     AttentionPredictor,
     Clip,
@@ -69,7 +69,7 @@ def judged(
 @torch.no_grad()
 def kept(model: Predictor, clip: Clip) -> dict[str, float]:
     """Bytes of the state after 12 frames and after 120."""
-    after = {n: state_bytes(model.features(clip[:, :n], None, start=True)[1]) for n in (FRAMES, HORIZON)}
+    after = {n: remembered_bytes(model.features(clip[:, :n], None, start=True)[1]) for n in (FRAMES, HORIZON)}
     return {f"state bytes after {n}": float(size) for n, size in after.items()}
 
 

@@ -18,7 +18,7 @@ from course_lib.data.images import Batch
 from course_lib.device import precision
 from course_lib.gans.games import Game
 from course_lib.gans.latent import truncated
-from course_lib.model import Model, Objective
+from course_lib.model import Model, Objective, check_labels
 
 
 class Gan(Model):
@@ -138,17 +138,10 @@ class Gan(Model):
             raise ValueError(f"noise must be {shape} with at least one image, got {tuple(noise.shape)}")
         if y.device != self.device or noise.device != self.device:
             raise ValueError(f"the model is on {self.device}, but y is on {y.device} and the noise on {noise.device}")
-        self.check_labels(y, n)
+        check_labels(y, n, self.classes)
         self.eval()
         return y, noise
 
     def check(self, batch: Batch) -> None:
         super().check(batch)
-        self.check_labels(batch.y, len(batch.x))
-
-    def check_labels(self, y: Tensor, n: int) -> None:
-        """Raise a ValueError unless y holds one label for each of n images."""
-        if y.shape != (n,) or y.dtype != torch.int64:
-            raise ValueError(f"y must be ({n},) int64 labels, one an image, got {y.dtype} {tuple(y.shape)}")
-        if not ((0 <= y) & (y < self.classes)).all():
-            raise ValueError(f"labels must be in 0..{self.classes - 1}, got {y.min()}..{y.max()}")
+        check_labels(batch.y, len(batch.x), self.classes)

@@ -93,6 +93,12 @@ class Cache:
         self._keys[:, :, start : self.filled], self._values[:, :, start : self.filled] = k, v
         return self._keys[:, :, : self.filled], self._values[:, :, : self.filled]
 
+    @property
+    def bytes(self) -> int:
+        """Of the keys and values of the places that are filled."""
+        parts = [part[:, :, : self.filled] for part in (self._keys, self._values) if part is not None]
+        return sum(part.numel() * part.element_size() for part in parts)
+
 
 class MultiHead(nn.Module):
     """Several attentions side by side, each in a part of the width (Vaswani et al. 2017, section 3.2.2).

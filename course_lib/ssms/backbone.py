@@ -11,6 +11,7 @@ from typing import Protocol
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from course_lib.nn.attention import Cache
 from course_lib.ssms.mamba import Memory
 
 
@@ -60,7 +61,7 @@ class Stack(nn.Module):
 
 
 def remembered_bytes(memory) -> int:
-    """Bytes of all tensors in a memory: a tensor, or lists and tuples of them.
+    """Bytes of all tensors in a memory: a tensor, a cache, nothing, or lists and tuples of them.
 
     Examples
     --------
@@ -68,6 +69,10 @@ def remembered_bytes(memory) -> int:
     >>> remembered_bytes([torch.zeros(2, 3), (torch.zeros(4, dtype=torch.int64),)])
     56
     """
+    if memory is None:
+        return 0
+    if isinstance(memory, Cache):
+        return memory.bytes
     if isinstance(memory, Tensor):
         return memory.element_size() * memory.numel()
     return sum(map(remembered_bytes, memory))

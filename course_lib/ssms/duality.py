@@ -15,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from course_lib.ssms.duality_gradient import Chunked
+from course_lib.ssms.scan import single
 
 
 def decay_matrix(log_decay: Float[Tensor, "*b l"]) -> Float[Tensor, "*b l l"]:
@@ -113,12 +114,8 @@ def chunked(
     if chunk < 1:
         raise ValueError(f"a chunk holds at least one place, got {chunk}")
     with torch.autocast(x.device.type, enabled=False):
-        y, state = Chunked.apply(*(_single(t) for t in (x, log_decay, B, C, state)), min(chunk, x.shape[1]))
+        y, state = Chunked.apply(*(single(t) for t in (x, log_decay, B, C, state)), min(chunk, x.shape[1]))
     return y.to(x.dtype), state
-
-
-def _single(t: Tensor) -> Tensor:
-    return t if t.dtype == torch.float64 else t.float()
 
 
 def _check(x: Tensor, log_decay: Tensor, B: Tensor, C: Tensor, state: Tensor | None) -> Tensor:
@@ -128,7 +125,7 @@ def _check(x: Tensor, log_decay: Tensor, B: Tensor, C: Tensor, state: Tensor | N
         shapes = tuple(log_decay.shape), tuple(B.shape), tuple(C.shape)
         raise ValueError(f"x {tuple(x.shape)}, (B, L, H, P), needs log_decay (B, L, H), B, C (B, L, N), got {shapes}")
     if state is None:
-        return _single(x.new_zeros(b, h, p, B.shape[2]))
+        return single(x.new_zeros(b, h, p, B.shape[2]))
     if state.shape != (b, h, p, B.shape[2]):
         raise ValueError(f"the state is {b, h, p, B.shape[2]}, (B, H, P, N), got {tuple(state.shape)}")
     return state

@@ -35,9 +35,7 @@ class Mamba2(nn.Module):
         super().__init__()
         inner = expand * width
         if heads < 1 or inner % heads:
-            raise ValueError(
-                f"heads must divide the {inner} inner features: each gets an equal part, not {heads}"
-            )
+            raise ValueError(f"heads must divide the {inner} inner features: each gets an equal part, not {heads}")
         self.heads, self.split = heads, [inner, inner + 2 * state, heads]
         self.parts = [inner, state, state]
         self.in_proj = nn.Linear(width, sum(self.split), bias=False)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from course_lib.data.images import Batch
-from course_lib.model import Model
+from course_lib.model import Model, check_labels
 from course_lib.ssms.backbone import Stack
 from course_lib.ssms.mamba import Mamba
 from course_lib.ssms.mamba2 import Mamba2
@@ -70,14 +70,7 @@ class Pixels(Model):
         super().check(batch)
         if batch.x.shape[1:] != (1, self.side, self.side):
             raise ValueError(f"images must be (B, 1, {self.side}, {self.side}), got {tuple(batch.x.shape)}")
-        self.check_labels(len(batch.x), batch.y)
-
-    def check_labels(self, n: int, y: Tensor) -> None:
-        """Raise a ValueError unless these are labels of n images."""
-        if y.shape != (n,) or y.dtype != torch.int64:
-            raise ValueError(f"y must be ({n},) int64 labels, one an image, got {y.dtype} {tuple(y.shape)}")
-        if not ((0 <= y) & (y < self.classes)).all():
-            raise ValueError(f"labels must be in 0..{self.classes - 1}, got {y.min()}..{y.max()}")
+        check_labels(batch.y, len(batch.x), self.classes)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Nats a pixel; `bits` is the same in bits (a dimension)."""
@@ -107,7 +100,7 @@ class Pixels(Model):
         if n < 1 or not temperature > 0:
             raise ValueError(f"n must be 1 image or more and the temperature above 0, got {n} and {temperature}")
         y = torch.arange(n, device=self.device) % self.classes if y is None else y
-        self.check_labels(n, y)
+        check_labels(y, n, self.classes)
         tokens = torch.zeros(n, self.side**2, dtype=torch.int64, device=self.device)
         memory, last = self.stack.begin(n), self.label(y)
         for place in range(self.side**2):

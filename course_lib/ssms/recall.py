@@ -72,9 +72,7 @@ def selective_copying(n: int, length: int, seed: int, letters: int = 4) -> Seque
     ([6, 3, 5, 9, 9, 9], [6, 3, 5])
     """
     if n < 1 or not 1 <= letters <= length:
-        raise ValueError(
-            f"there must be 1 sequence or more, with room for {letters} letters, got {n} of {length}"
-        )
+        raise ValueError(f"there must be 1 sequence or more, with room for {letters} letters, got {n} of {length}")
     rng = torch.Generator().manual_seed(seed)
     where = torch.rand(n, length, generator=rng).argsort(dim=1)[:, :letters].sort(dim=1).values
     said = torch.randint(1, LETTERS + 1, (n, letters), generator=rng)

@@ -89,6 +89,11 @@ def by_logs(a: Inexact[Tensor, "b l *s"], b: Inexact[Tensor, "b l *s"]) -> Inexa
     return torch.exp(log_p + terms.logcumsumexp(1)).real
 
 
+def single(t: Tensor) -> Tensor:
+    """In float32, or float64 if it is: scans add up too many numbers for less."""
+    return t if t.dtype == torch.float64 else t.float()
+
+
 def _check(a: Tensor, b: Tensor, state: Tensor | None) -> None:
     if a.shape != b.shape or a.ndim < 2 or not a.shape[1]:
         raise ValueError(f"need a and b of one shape (B, L, ...), L at least 1, got {tuple(a.shape)}, {tuple(b.shape)}")

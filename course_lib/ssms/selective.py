@@ -24,6 +24,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from course_lib.ssms.scan import single
 from course_lib.ssms.selective_gradient import SelectiveScan
 
 PIECE, SHORTEST = 2**21, 32  # numbers in the states of a piece, and its steps
@@ -76,8 +77,8 @@ def selective_scan(
     state, y = _checked(u, dt, A, B, C, state), []
     size = max(SHORTEST, PIECE // state.numel())
     with torch.autocast(u.device.type, enabled=False):
-        A, state = _single(A), _single(state)
-        for u_p, dt_p, B_p, C_p in zip(*(_single(t).split(size, 1) for t in (u, dt, B, C))):
+        A, state = single(A), single(state)
+        for u_p, dt_p, B_p, C_p in zip(*(single(t).split(size, 1) for t in (u, dt, B, C))):
             y_p, state = SelectiveScan.apply(u_p, dt_p, A, B_p, C_p, state)
             y.append(y_p)
     return torch.cat(y, 1).to(u.dtype), state
@@ -112,10 +113,6 @@ def selective_step(
     return (state * C[:, None]).sum(-1).to(u.dtype), state
 
 
-def _single(t: Tensor) -> Tensor:
-    return t if t.dtype == torch.float64 else t.float()
-
-
 def _checked(u: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, state: Tensor | None) -> Tensor:
     """The state to begin with."""
     b, length, width = u.shape
@@ -126,7 +123,7 @@ def _checked(u: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, state: Tens
         shapes = ", ".join(f"{name} {tuple(t.shape)}" for name, t in zip(("dt", "A", "B", "C"), (dt, A, B, C)))
         raise ValueError(f"u {tuple(u.shape)} needs dt like it, A (W, N) and B, C (B, L, N), got {shapes}")
     if state is None:
-        return _single(u.new_zeros(b, width, n))
+        return single(u.new_zeros(b, width, n))
     if state.shape != (b, width, n):
         raise ValueError(f"the state is {b, width, n}, (B, W, N), got {tuple(state.shape)}")
     return state

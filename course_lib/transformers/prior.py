@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from course_lib.data.images import Batch, expect, shuffled
-from course_lib.model import Model
+from course_lib.model import Model, check_labels
 from course_lib.vaes.quantise import check_tokens
 
 
@@ -74,10 +74,7 @@ class TokenPrior(Model):
 
     def check_labels(self, n: int, y: Tensor) -> None:
         """Raise a ValueError unless these are labels of n maps."""
-        if y.shape != (n,) or y.dtype != torch.int64:
-            raise ValueError(f"y must be ({n},) int64 labels, one a map, got {y.dtype} {tuple(y.shape)}")
-        if not ((0 <= y) & (y < self.classes)).all():
-            raise ValueError(f"labels must be in 0..{self.classes - 1}, got {y.min()}..{y.max()}")
+        check_labels(y, n, self.classes, each="a map")
 
     def begin(self, n: int, y: Int[Tensor, " n"] | None) -> Int[Tensor, " n"]:
         """Labels to draw for: those given, checked, or the classes in turn."""

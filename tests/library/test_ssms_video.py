@@ -5,9 +5,10 @@ import torch
 
 from course_lib.data import video
 from course_lib.nn.attention import Cache
+from course_lib.ssms.backbone import remembered_bytes
 from course_lib.ssms.video import measures
 from course_lib.ssms.video.codec import PatchCodec
-from course_lib.ssms.video.mixers import Attention, ConvLstm, Growing, Ssm, diagonal_scan, state_bytes
+from course_lib.ssms.video.mixers import Attention, ConvLstm, Growing, Ssm, diagonal_scan
 from course_lib.ssms.video.painting import Windows, enlarged, moved
 from course_lib.ssms.video.predictor import copy_last
 
@@ -134,9 +135,9 @@ def test_state_bytes_of_a_linear_state_are_constant_and_of_attention_grow():
     """Ssm: 8 bytes a channel and place. Attention: 2 x 4 bytes a channel, place and frame."""
     x = torch.randn(1, 12, 2, 3, 8)
     for length in (1, 5, 12):
-        assert state_bytes(Ssm(8)(x[:, :length], None)[1]) == 8 * 8 * 6
-        assert state_bytes(ConvLstm(8)(x[:, :length], None)[1]) == 8 * 8 * 6
-        assert state_bytes(Attention(8)(x[:, :length], None)[1]) == 8 * 8 * 6 * length
+        assert remembered_bytes(Ssm(8)(x[:, :length], None)[1]) == 8 * 8 * 6
+        assert remembered_bytes(ConvLstm(8)(x[:, :length], None)[1]) == 8 * 8 * 6
+        assert remembered_bytes(Attention(8)(x[:, :length], None)[1]) == 8 * 8 * 6 * length
 
 
 def test_a_cache_of_fixed_length_says_the_same_as_a_growing_one():
@@ -146,7 +147,7 @@ def test_a_cache_of_fixed_length_says_the_same_as_a_growing_one():
             fixed, growing = Cache(5), Growing()
             for frames in x.split(part, dim=1):
                 assert (mixer(frames, fixed)[0] - mixer(frames, growing)[0]).abs().max() < 1e-6
-            assert state_bytes(fixed) == state_bytes(growing)
+            assert remembered_bytes(fixed) == remembered_bytes(growing)
 
 
 # The measures

@@ -6,9 +6,9 @@ from library.contract import check_model
 
 from course_lib.data import video
 from course_lib.data.images import Batch
+from course_lib.ssms.backbone import remembered_bytes
 from course_lib.ssms.video import contest
 from course_lib.ssms.video.dreamer import Dreamer
-from course_lib.ssms.video.mixers import state_bytes
 from course_lib.ssms.video.predictor import AttentionPredictor, LstmPredictor, SsmPredictor, copy_last
 
 PREDICTORS = [SsmPredictor, LstmPredictor, AttentionPredictor]
@@ -59,9 +59,9 @@ def test_an_ssm_keeps_as_much_after_a_hundred_frames_as_after_one():
     with torch.no_grad():
         for frames in (1, 10, 100):
             ssm, attention = SsmPredictor(**SMALL), AttentionPredictor(**SMALL)
-            assert state_bytes(ssm.features(x[:, :frames], None, start=True)[1]) == 2 * 8 * 16 * 36 + 4 * 24 * 24
+            assert remembered_bytes(ssm.features(x[:, :frames], None, start=True)[1]) == 2 * 8 * 16 * 36 + 4 * 24 * 24
             assert (
-                state_bytes(attention.features(x[:, :frames], None, start=True)[1])
+                remembered_bytes(attention.features(x[:, :frames], None, start=True)[1])
                 == 2 * 8 * 16 * 36 * frames + 4 * 24 * 24
             )
 

@@ -169,15 +169,3 @@ class Growing(Cache):
             k, v = torch.cat([self._keys, k], 2), torch.cat([self._values, v], 2)
         self._keys, self._values, self.filled = k, v, k.shape[2]
         return k, v
-
-
-def state_bytes(state: Tensor | tuple | list | Cache | None) -> int:
-    """What must be kept to go on: bytes of all tensors in a state; of a cache, the part that is filled."""
-    if state is None:
-        return 0
-    if isinstance(state, Cache):
-        keys = state._keys
-        return 0 if keys is None else 2 * keys[:, :, : state.filled].numel() * keys.element_size()
-    if isinstance(state, Tensor):
-        return state.numel() * state.element_size()
-    return sum(map(state_bytes, state))

@@ -6,7 +6,7 @@
 Fed with true frames it is trained on all frames at once. In roll-out it is fed with what it painted itself, and a
 network that has only ever seen true frames does not know what to do with its own small errors: they grow. So the
 last few frames of each clip are rolled out in training too, and the error that is minimised there is that of the
-roll-out.
+roll-out. (How much that is worth is measured in `experiments.video_contest`: with these predictors, little.)
 
 Smith et al. 2023, Convolutional State Space Models for Long-Range Spatiotemporal Modeling; Venkatraman, Hebert &
 Bagnell 2015, Improving Multi-step Prediction of Learned Time Series Models (training on one's own predictions).
