@@ -6,7 +6,7 @@ does not see it should know. Importing `course_lib` does not import this.
 """
 
 from course_lib.plotting.charts import curves
-from course_lib.plotting.images import animation, beside, grid, strip
+from course_lib.plotting.images import animation, beside, grid, heat, strip
 from course_lib.plotting.picture import Picture
 from course_lib.plotting.planes import field, points, trajectory
 from course_lib.plotting.text import Source, Table, show_code, table
@@ -20,6 +20,7 @@ __all__ = [
     "curves",
     "field",
     "grid",
+    "heat",
     "points",
     "show_code",
     "strip",

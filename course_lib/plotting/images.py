@@ -140,6 +140,27 @@ def animation(
     return encode(pages[0], alt, pages[1:], duration=[each] * (len(pages) - 1) + [each + 1000], loop=0)
 
 
+def heat(weights: Tensor) -> Tensor:
+    """Maps of numbers as pictures, from white for 0 to blue for 1.
+
+    Parameters
+    ----------
+    weights : Tensor, (N, H, W), in [0, 1]
+
+    Returns
+    -------
+    Tensor, (N, 3, H, W), in [-1, 1]
+        For `grid`.
+
+    Examples
+    --------
+    >>> heat(torch.tensor([[[0.0]]])).flatten()
+    tensor([1., 1., 1.])
+    """
+    blue = torch.tensor([0.0, 0.45, 0.7])[:, None, None]
+    return 1 - 2 * weights.float().cpu()[:, None] * (1 - blue)
+
+
 def beside(
     pictures: Sequence[Picture],
     *,

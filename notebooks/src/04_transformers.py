@@ -52,7 +52,7 @@ from course_lib.features import fashion_score
 from course_lib.metrics import psnr
 from course_lib.model import last
 from course_lib.nn.attention import Cache, MultiHead, attention
-from course_lib.plotting import beside, curves, grid, show_code, table
+from course_lib.plotting import beside, curves, grid, heat, show_code, table
 from course_lib.training import Ema, adamw, train_steps, warmup_cosine
 from course_lib.transformers import maskgit, partners, scales
 from course_lib.transformers.blocks import Block, ConditionalBlock
@@ -65,13 +65,6 @@ from course_lib.vaes.tokens import fashion_tokens
 from course_lib.widgets import slider, text_box
 
 device = pick_device()  # asked for once, here; the library follows its inputs
-
-
-def heat(weights: torch.Tensor) -> torch.Tensor:
-    """Maps (N, H, W) in [0, 1] as pictures, from white (0) to blue (1)."""
-    blue = torch.tensor([0.0, 0.45, 0.7])[:, None, None]
-    return 1 - 2 * weights.float().cpu()[:, None] * (1 - blue)
-
 
 # %% [markdown]
 # ## 1 · Attention

@@ -40,7 +40,7 @@ from course_lib.device import pick_device
 from course_lib.experiments import read as read_log
 from course_lib.model import last
 from course_lib.nn.attention import Cache
-from course_lib.plotting import animation, beside, curves, grid, show_code, table
+from course_lib.plotting import animation, beside, curves, grid, heat, show_code, table
 from course_lib.recipes import nightfall_video
 from course_lib.ssms import duality, hippo, linear, recall, s4d, scan
 from course_lib.ssms.backbone import Stack, remembered_bytes
@@ -57,12 +57,6 @@ from course_lib.transformers.raster import Raster
 from course_lib.widgets import slider
 
 device = pick_device()  # asked for once, here; the library follows its inputs
-
-
-def heat(weights: torch.Tensor) -> torch.Tensor:
-    """Maps (N, H, W) in [0, 1] as pictures, from white (0) to blue (1)."""
-    blue = torch.tensor([0.0, 0.45, 0.7])[:, None, None]
-    return 1 - 2 * weights.float().cpu()[:, None] * (1 - blue)
 
 
 def slope(x, y) -> float:
@@ -661,7 +655,7 @@ def next_cached(blocks, after: int, rounds: int = pick(smoke=3, laptop=30, gpu=3
         x = torch.randn(1, 1, 128)
         for block, cache in zip(blocks, caches):
             x = block(x, cache=cache)
-    return 1000 * (time.process_time() - start) / rounds, sum(2 * 4 * 128 * cache.filled for cache in caches)
+    return 1000 * (time.process_time() - start) / rounds, remembered_bytes(caches)
 
 
 attending = Raster(codes=16, side=8, width=128, depth=2, heads=4).blocks.eval()

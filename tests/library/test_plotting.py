@@ -23,6 +23,7 @@ from course_lib.plotting import (
     curves,
     field,
     grid,
+    heat,
     points,
     show_code,
     strip,
@@ -119,6 +120,13 @@ def test_grid_goes_row_by_row():
     height, width = pixels.shape
     centres = [pixels[int(height * y), int(width * x)] for y in (0.25, 0.75) for x in (0.17, 0.5, 0.83)]
     assert centres == [0, 51, 102, 153, 204, 255]
+
+
+def test_heat_goes_from_white_to_blue():
+    white, half, blue = heat(torch.tensor([[[0.0]], [[0.5]], [[1.0]]])).flatten(1)
+    torch.testing.assert_close(white, torch.ones(3), atol=0, rtol=0)
+    torch.testing.assert_close(blue, torch.tensor([-1.0, -0.1, 0.4]), atol=1e-6, rtol=0)
+    torch.testing.assert_close(half, (white + blue) / 2, atol=1e-6, rtol=0)
 
 
 def test_a_title_may_be_empty():
