@@ -55,6 +55,31 @@ DRAWINGS = {
 }
 
 
+def stored(pixels: Tensor, **options) -> Image.Image:
+    """The file of a grid of one picture, as it is stored."""
+    return Image.open(io.BytesIO(grid(pixels, alt=ALT, **options).png))
+
+
+def test_grey_pictures_are_stored_as_grey_and_exactly():
+    file = stored(torch.rand(1, 1, 64, 64, generator=torch.manual_seed(0)) * 2 - 1)
+    assert file.mode == "L"
+
+
+def test_a_few_colours_are_stored_as_a_palette_and_exactly():
+    colours = torch.tensor([[1.0, -1, -1], [-1, 1, 0], [0.5, 0, 1]])[torch.arange(64 * 64) % 3]
+    picture = grid(colours.T.reshape(1, 3, 64, 64), alt=ALT, width=64)
+    assert Image.open(io.BytesIO(picture.png)).mode == "P"
+    want = {tuple(((row + 1) * 127.5).round().int().tolist()) for row in colours[:3]}
+    assert want <= {colour for _, colour in picture.image.getcolors()}
+
+
+def test_a_photograph_keeps_all_its_colours():
+    noise = torch.rand(1, 3, 64, 64, generator=torch.manual_seed(0)) * 2 - 1
+    file = stored(noise, width=64)
+    assert file.mode == "RGB"
+    assert len(file.getcolors(10_000)) > 4_000
+
+
 @pytest.mark.parametrize("draw", DRAWINGS.values(), ids=DRAWINGS)
 def test_every_drawing_is_a_small_png_with_its_alternative_text(draw):
     picture = draw(ALT)
