@@ -158,7 +158,8 @@ def recipe(monkeypatch):
     """A recipe that trains nothing; its `stop_at` is where an interruption happens."""
 
     def train(model, images, resume):
-        torch.save({"training": {"done": min(recipe.stop_at, recipe.STEPS)}}, resume)
+        energy = {"joules": {"processor": 36.0}, "seconds": 3.0}
+        torch.save({"training": {"done": min(recipe.stop_at, recipe.STEPS)}, "energy": energy}, resume)
         return model
 
     def data():
@@ -181,6 +182,8 @@ def test_train_writes_a_checkpoint_that_states_its_metric(recipe, tmp_path, caps
     assert header["recipe"] == "blank"
     assert header["seed"] == 7
     assert header["metrics"] == {"distance": 0.25}
+    assert header["energy"] == {"joules": {"processor": 36.0}, "seconds": 3.0}
+    assert "trained with 36 J" in capsys.readouterr().out
     assert header["data"] == "Blank images. (4 images)"
     assert not out.with_suffix(".state").exists()
     assert main(["evaluate", str(out)]) == 0
