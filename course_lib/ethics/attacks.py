@@ -17,7 +17,6 @@ from torch.nn.functional import interpolate
 from torchvision.transforms.v2.functional import gaussian_blur
 
 from course_lib.data.images import expect, to_float, to_uint8
-from course_lib.device import seeded
 from course_lib.diffusion.flow import Flow
 from course_lib.diffusion.schedules import add_noise, flow
 from course_lib.diffusion.solvers import adams_bashforth, times
@@ -97,8 +96,7 @@ def renoised(pixels: Pixels, model: Flow, strength: float, steps: int = 8, seed:
     noise = torch.randn(pixels.shape, generator=torch.Generator().manual_seed(seed)).to(pixels.device)
     anything = torch.full((len(pixels),), model.config["classes"], device=pixels.device)
     x_t = add_noise(to_float(_checked(pixels)), noise, torch.tensor(_share(strength)).to(noise), flow)
-    with seeded(seed, pixels.device):
-        return to_uint8(last(adams_bashforth(model.velocity(anything), x_t, times(steps, start=strength))))
+    return to_uint8(last(adams_bashforth(model.velocity(anything), x_t, times(steps, start=strength))))
 
 
 def _checked(pixels: Tensor) -> Tensor:

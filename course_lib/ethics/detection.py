@@ -1,0 +1,136 @@
+"""Real or generated? A detector, and why its fine number may mean nothing.
+
+A small network learns to tell a generator's pictures from real ones. On this generator it succeeds; the questions are
+what it does with the next generator, and with a picture that has been through a phone. And whether it has learned
+generation at all: if the real pictures came as JPEG and the fakes did not, or the fakes were never rounded to 256
+levels, it will learn that, score 1.0, and know nothing. So both kinds come here as `Images`: stored pixels, as many
+of each, put through the same attacks.
+
+Wang et al. 2020, CNN-generated Images Are Surprisingly Easy to Spot... for Now (augmentation by blur and JPEG);
+Grommelt et al. 2024, Fake or JPEG? Revealing Common Biases in Generated Image Detection Datasets.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits, relu
+
+from course_lib.data.images import Batch, Images, expect, shuffled, to_float
+from course_lib.device import precision
+from course_lib.ethics import attacks
+from course_lib.model import Model
+from course_lib.training import Ema, adamw, train_steps, warmup_cosine
+
+Pixels = UInt8[Tensor, "n c h w"]
+KINDS = ("real", "fake")
+BATCH = 128
+
+
+class ConvDetector(Model):
+    """A convolutional classifier: images -> the logit that they are generated.
+
+    Parameters
+    ----------
+    channels : int
+        Of the images.
+    width : int
+        Features at full resolution, where most traces are; twice as many at half and quarter resolution.
+    """
+
+    def __init__(self, channels: int = 1, width: int = 16) -> None:
+        super().__init__(channels=channels, width=width)
+        self.full = nn.Conv2d(channels, width, 3, padding=1)
+        self.half = nn.Conv2d(width, 2 * width, 3, stride=2, padding=1)
+        self.quarter = nn.Conv2d(2 * width, 2 * width, 3, stride=2, padding=1)
+        self.judge = nn.Linear(2 * width, 1)
+
+    def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
+        h = relu(self.quarter(relu(self.half(relu(self.full(x))))))
+        return self.judge(h.mean(dim=(2, 3)))[:, 0]
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Cross-entropy; y is 0 for a real picture and 1 for a generated one."""
+        logits = self(batch.x).float()
+        right = ((logits > 0) == batch.y.bool()).float().mean()
+        return {"loss": binary_cross_entropy_with_logits(logits, batch.y.float()), "accuracy": right}
+
+    def sample(self, n: int):
+        raise ValueError("a detector draws no images: it doubts them")
+
+    @torch.no_grad()
+    def scores(self, pixels: Pixels) -> Float[Tensor, " n"]:
+        """Logits of stored pictures, higher for what looks generated."""
+        expect("pixels", pixels, torch.uint8, "NCHW")
+        mode, device = precision(self.device), self.device
+        with mode.autocast(device):
+            return torch.cat([self.eval()(to_float(part.to(device))).float() for part in pixels.split(500)])
+
+
+def pool(real: Pixels, fake: Pixels) -> Images:
+    """Real and generated pictures, as many of each and stored alike: what a fair detector is trained on.
+
+    Raises
+    ------
+    ValueError
+        If the pixels are not both uint8 of one shape, or there are more of one kind: the excess would tell.
+    """
+    expect("real", real, torch.uint8, "NCHW")
+    expect("fake", fake, torch.uint8, "NCHW")
+    if real.shape != fake.shape:
+        raise ValueError(f"as many real as fake pictures of one size are needed: {tuple(real.shape)}, {fake.shape}")
+    labels = torch.tensor([0, 1], device=real.device).repeat_interleave(len(real))
+    return Images(torch.cat([real, fake]), labels, KINDS)
+
+
+def train_detector(images: Images, steps: int, seed: int = 0, attack: Callable | None = None) -> ConvDetector:
+    """Train a detector and return its averaged weights.
+
+    Parameters
+    ----------
+    images : Images
+        From `pool`.
+    steps, seed : int
+    attack : callable, optional
+        (pixels, rng) -> pixels, applied to each batch whole, real and fake alike: `random_attack`.
+    """
+    torch.manual_seed(seed)
+    model = ConvDetector(images.pixels.shape[1]).to(images.pixels.device)
+    ema = Ema(model, decay=0.99)
+    batches = images.batches(BATCH, seed) if attack is None else attacked(images, attack, seed)
+    rate, optimizer = warmup_cosine(steps, warmup=20), partial(adamw, lr=5e-3)
+    for step in train_steps(model, batches, steps, optimizer=optimizer, lr_factor=rate, seed=seed):
+        ema.update()
+    return ema.model
+
+
+def attacked(images: Images, attack: Callable, seed: int) -> Iterator[Batch]:
+    """Endless batches, each after an attack of its own."""
+    rng = torch.Generator().manual_seed(seed)
+    for index in shuffled(images.labels, BATCH, seed):
+        yield Batch(to_float(attack(images.pixels[index], rng)), images.labels[index])
+
+
+def random_attack(pixels: Pixels, rng: torch.Generator) -> Pixels:
+    """One of five things that happen to pictures, of a random strength, the same for all: the mitigation."""
+    kind, (strength,) = int(torch.randint(5, (1,), generator=rng)), torch.rand(1, generator=rng).tolist()
+    if kind == 0:
+        return attacks.jpeg(pixels, round(30 + 65 * strength))
+    if kind == 1:
+        return attacks.blurred(pixels, 0.3 + 1.2 * strength)
+    if kind == 2:
+        return attacks.resized(pixels, 0.4 + 0.5 * strength)
+    if kind == 3:
+        return attacks.noisy(pixels, 0.2 * strength, int(torch.randint(1 << 30, (1,), generator=rng)))
+    return pixels
+
+
+def off_levels(x: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
+    """Mean distance of float images from the 256 grey levels, in levels, 0 to 1/2.
+
+    No detector, but what one finds if the fakes were never saved: 0 for whatever was a file, 1/4 for what was not.
+    """
+    levels = (x.clamp(-1, 1) + 1) * 127.5
+    return (levels - levels.round()).abs().mean(dim=(1, 2, 3))
