@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from course_lib import recipes
 from course_lib.checkpoints import info, load, pretrained, rounded, save
+from course_lib.cli.provenance import attest
 from course_lib.data.images import to_uint8
 from course_lib.device import pick_device, seeded
 from course_lib.energy import Energy
@@ -46,6 +47,8 @@ def sample(options) -> int:
         ]
     out.parent.mkdir(parents=True, exist_ok=True)
     WRITERS[out.suffix](out, torch.cat(parts), asked.cpu())
+    if out.suffix == ".png":
+        attest(out, options)
     print(out)
     return 0
 

@@ -68,7 +68,7 @@ def _for_readers(commands) -> None:
 
 
 def _for_experiments(commands) -> None:
-    from course_lib.cli import experiments, models
+    from course_lib.cli import experiments, models, provenance
 
     sample = _command(commands, "sample", models.sample, "draw images from a shipped checkpoint")
     sample.add_argument("name", help="fashion_flow, or the path of a .safetensors file")
@@ -79,6 +79,9 @@ def _for_experiments(commands) -> None:
         "--caption", help="what to draw, for models that read captions"
     )
     sample.add_argument("--seed", type=int, default=0)
+
+    verify = _command(commands, "verify", provenance.verify, "say what a picture states about its origin")
+    verify.add_argument("picture", type=Path, help="grid.png")
 
     train = _command(commands, "train", models.train, "train a checkpoint from its recipe")
     train.add_argument("recipe", help="fashion_flow")

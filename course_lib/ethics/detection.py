@@ -42,13 +42,13 @@ class ConvDetector(Model):
 
     def __init__(self, channels: int = 1, width: int = 16) -> None:
         super().__init__(channels=channels, width=width)
-        self.full = nn.Conv2d(channels, width, 3, padding=1)
-        self.half = nn.Conv2d(width, 2 * width, 3, stride=2, padding=1)
-        self.quarter = nn.Conv2d(2 * width, 2 * width, 3, stride=2, padding=1)
+        self.conv28 = nn.Conv2d(channels, width, 3, padding=1)
+        self.conv14 = nn.Conv2d(width, 2 * width, 3, stride=2, padding=1)
+        self.conv7 = nn.Conv2d(2 * width, 2 * width, 3, stride=2, padding=1)
         self.judge = nn.Linear(2 * width, 1)
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
-        h = relu(self.quarter(relu(self.half(relu(self.full(x))))))
+        h = relu(self.conv7(relu(self.conv14(relu(self.conv28(x))))))
         return self.judge(h.mean(dim=(2, 3)))[:, 0]
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
@@ -80,7 +80,7 @@ def pool(real: Pixels, fake: Pixels) -> Images:
     expect("real", real, torch.uint8, "NCHW")
     expect("fake", fake, torch.uint8, "NCHW")
     if real.shape != fake.shape:
-        raise ValueError(f"as many real as fake pictures of one size are needed: {tuple(real.shape)}, {fake.shape}")
+        raise ValueError(f"needs as many real as fake pictures, of one size: {tuple(real.shape)}, {tuple(fake.shape)}")
     labels = torch.tensor([0, 1], device=real.device).repeat_interleave(len(real))
     return Images(torch.cat([real, fake]), labels, KINDS)
 
