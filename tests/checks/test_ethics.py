@@ -219,9 +219,9 @@ def test_fair_weights_values(student):
 
 
 @task("fair_weights")
-def test_fair_weights_of_a_pair_that_does_not_occur(student):
-    """Three attributes, two labels, and a pair that does not occur: no NaN, and no weight is changed by it."""
-    a, y = torch.tensor([2, 0, 1, 1, 2, 0, 0, 2, 2]), torch.tensor([1, 0, 0, 1, 1, 0, 0, 1, 0])
+def test_fair_weights_of_a_value_that_nobody_has(student):
+    """No picture has the attribute 1 or the label 0: no NaN, and no weight is changed by it."""
+    a, y = torch.tensor([3, 0, 2, 2, 3, 0, 0, 3, 3, 0]), torch.tensor([2, 1, 1, 2, 2, 1, 1, 2, 1, 2])
     right, wrong = weightings(a, y)
     expect(student.fair_weights(a, y), right, wrong)
 

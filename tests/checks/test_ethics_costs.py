@@ -22,9 +22,7 @@ def scores(x: Tensor, times: Tensor, noises: Tensor) -> tuple[Tensor, dict[str, 
     """Scores of pictures, and what others take for them."""
 
     def errors(mix=lambda x, t, z: (1 - t) * x + t * z, target=lambda x, t, z: z - x, power=2) -> Tensor:
-        found = [
-            (velocity(mix(x, t, z), t) - target(x, t, z)).abs().flatten(1) ** power for t, z in zip(times, noises)
-        ]
+        found = [(velocity(mix(x, t, z), t) - target(x, t, z)).abs().flatten(1) ** power for t, z in zip(times, noises)]
         return torch.stack(found)  # (T, N, D)
 
     each = errors()
@@ -51,20 +49,14 @@ def scores(x: Tensor, times: Tensor, noises: Tensor) -> tuple[Tensor, dict[str, 
         "return a score for each picture, not for each time": -each.mean((1, 2)),
         "return the mean over the times": -each.mean(2),
         "each time has its own noise: this takes the first for all": -torch.stack(
-            [
-                (velocity((1 - t) * x + t * noises[0], t) - (noises[0] - x)).square().flatten(1).mean(1)
-                for t in times
-            ]
+            [(velocity((1 - t) * x + t * noises[0], t) - (noises[0] - x)).square().flatten(1).mean(1) for t in times]
         ).mean(0),
         "this is the median over the times: take the mean": -by_noise.mean(2).median(0).values,
         "the error is what the model says less the target": -errors(target=lambda x, t, z: 0 * x).mean((0, 2)),
     }
     if len(x) == len(times):
         wrong["the same noise for all pictures, another for each time: zip(times, noises)"] = -torch.stack(
-            [
-                (velocity((1 - t) * x + t * noises, t) - (noises - x)).square().flatten(1).mean(1)
-                for t in times
-            ]
+            [(velocity((1 - t) * x + t * noises, t) - (noises - x)).square().flatten(1).mean(1) for t in times]
         ).mean(0)
     return -each.mean((0, 2)), wrong
 
@@ -121,9 +113,7 @@ def costs(seconds: Tensor, watts: Tensor, idle: float, pue: float, intensity: fl
         "idling takes power all the time: P_0 in each step": told(whole - idle * len(steps)),
         "between two readings take their mean, not the earlier one": told(((watts[:-1] - idle) * steps).sum()),
         "between two readings take their mean, not the later one": told(((watts[1:] - idle) * steps).sum()),
-        "the readings are not evenly spaced: each step has its own length": told(
-            (middle - idle).mean() * steps.sum()
-        ),
+        "the readings are not evenly spaced: each step has its own length": told((middle - idle).mean() * steps.sum()),
         "the readings are not evenly spaced: the mean of all times the duration is not the area": told(
             (watts - idle).mean() * steps.sum()
         ),

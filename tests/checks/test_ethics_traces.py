@@ -73,7 +73,11 @@ def test_radial_spectrum_of_waves(student):
     """Stripes of 3 periods, down or across, are at radius 3 and nowhere else; diagonal ones of 3 and 4 at radius 5."""
     places = 2 * math.pi * torch.arange(16.0) / 16
     down, across = places[:, None].expand(16, 16), places.expand(16, 16)
-    for wave, radius, members in (((3 * down).cos(), 3, 16), ((3 * across).sin(), 3, 16), ((3 * down + 4 * across).cos(), 5, 28)):
+    for wave, radius, members in (
+        ((3 * down).cos(), 3, 16),
+        ((3 * across).sin(), 3, 16),
+        ((3 * down + 4 * across).cos(), 5, 28),
+    ):
         want = torch.zeros(9)
         want[radius] = 2 * 64 / members
         wrong = {"both directions count, u and v": torch.zeros(9), "the mean over a ring, not the sum": want * members}
@@ -170,13 +174,16 @@ def tournaments(p: Tensor, g: Tensor) -> tuple[Tensor, dict[str, object]]:
         "only the first layer is played": layered(p, g[:1]),
         "only the last layer is played": layered(p, g[-1:]),
         "the layers are played in the order in which they are given": layered(p, g.flip(0)),
-        "the winners of a layer are the candidates of the next: the sum takes the new p": p * (1 + g - expected).prod(0),
+        "the winners of a layer are the candidates of the next: the sum takes the new p": p
+        * (1 + g - expected).prod(0),
         "the layers are not averaged: each is played": p * (1 + g - expected).mean(0),
         "the bits are not averaged: each layer is played": layered(p, mixed[None]),
         "tokens count with their probabilities: sum p g, not the mean of g": p * (1 + g - even).prod(0),
         "sum p g, not p alone": sums,
         "the sum is missing: the probabilities must still sum to 1": boosted,
-        "do not divide by the sum instead: the tournament says what is subtracted": _layers(p, g, lambda p, b: p * (1 + b)),
+        "do not divide by the sum instead: the tournament says what is subtracted": _layers(
+            p, g, lambda p, b: p * (1 + b)
+        ),
         "this is a softmax with g added, not a tournament": softened,
         "the sign is turned: the token with the larger g wins": one,
         "a token with g = 0 can win as well, against its like": twice,
@@ -185,7 +192,9 @@ def tournaments(p: Tensor, g: Tensor) -> tuple[Tensor, dict[str, object]]:
             p, g, lambda p, b: p * (1 + b - (p * b).sum(0, keepdim=True)), whole=False
         ),
         "each text has a sum of its own": _layers(p, g, lambda p, b: p * (1 + b - (p * b).sum()), whole=False),
-        "return probabilities after all layers, not after each": torch.stack([layered(p, g[: i + 1]) for i in range(len(g))]),
+        "return probabilities after all layers, not after each": torch.stack(
+            [layered(p, g[: i + 1]) for i in range(len(g))]
+        ),
         "return probabilities, not their logarithms": right.log(),
     }
     if p.shape[0] == p.shape[1]:
