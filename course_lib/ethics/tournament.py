@@ -66,9 +66,14 @@ def seeds(tokens: Int[Tensor, "n l"], place: int, key: int, context: int = CONTE
 
 
 def tables(seeds: Int[Tensor, " n"], layers: int, codes: int) -> Bool[Tensor, "n l k"]:
-    """The secret tables (N, layers, codes) of given seeds: fair coins to all who do not know the key."""
-    entry = torch.arange(layers * codes, device=seeds.device).reshape(layers, codes)
-    return _mix(seeds[:, None, None] + _mix(entry)) < 0
+    """The secret tables (N, layers, codes) of given seeds."""
+    entries = torch.arange(layers * codes, device=seeds.device).reshape(layers, codes)
+    return coins(seeds[:, None, None], entries)
+
+
+def coins(seeds: Int[Tensor, "..."], entries: Int[Tensor, "..."]) -> Bool[Tensor, "..."]:
+    """Entries of tables: to all who do not know the key, fair coins."""
+    return _mix(seeds + _mix(entries)) < 0
 
 
 def _mix(x: Tensor) -> Tensor:
@@ -128,12 +133,9 @@ def ones(
     rows = tokens.flatten(1)
     if rows.min() < 0 or rows.max() >= codes:
         raise ValueError(f"tokens must be in 0..{codes - 1}, got {rows.min()}..{rows.max()}")
-    found = []
-    for place in range(rows.shape[1]):
-        secret = tables(seeds(rows, place, key, context), layers, codes)
-        chosen = secret.gather(2, rows[:, place, None, None].expand(-1, layers, 1))
-        found.append(chosen.float().mean(dim=(1, 2)))
-    return torch.stack(found, dim=1)
+    first = codes * torch.arange(layers, device=rows.device)  # entry of each layer's table
+    places = [coins(seeds(rows, i, key, context)[:, None], first + rows[:, i, None]) for i in range(rows.shape[1])]
+    return torch.stack(places, dim=1).float().mean(dim=2)
 
 
 def p_value(ones: Float[Tensor, "n t"], layers: int = LAYERS) -> Float[Tensor, " n"]:
