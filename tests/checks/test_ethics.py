@@ -61,10 +61,10 @@ def variants(count: Tensor, total: Tensor, z: float) -> tuple[tuple[Tensor, Tens
 
 @task("wilson")
 def test_wilson_values(student):
-    """Of 16, 64 and 12 pictures, with z = 2."""
-    count, total = torch.tensor([12, 24, 6]), torch.tensor([16, 64, 12])
+    """Of 16, 64, 12 and once more 12 pictures, with z = 2."""
+    count, total = torch.tensor([12, 24, 6, 1]), torch.tensor([16, 64, 12, 12])
     right, wrong = variants(count, total, 2.0)
-    expect(right, (torch.tensor([0.5, 9 / 34, 0.25]), torch.tensor([0.9, 0.5, 0.75])))
+    expect(right, (torch.tensor([0.5, 9 / 34, 0.25, 0.0144452]), torch.tensor([0.9, 0.5, 0.75, 0.3605548])))
     expect(student.wilson(count, total, 2.0), right, wrong)
 
 
@@ -136,28 +136,28 @@ def test_true_shares_below_zero(student):
     expect(student.true_shares(torch.tensor([28, 72]), CONFUSION), torch.tensor([-0.04, 1.04]), wrong)
 
 
-DATA, DRAWN = torch.tensor([[70, 30], [10, 90], [50, 50]]), torch.tensor([[17, 3], [16, 24], [40, 10]])
+DATA, DRAWN = torch.tensor([[70, 30], [50, 450], [50, 50]]), torch.tensor([[17, 3], [16, 24], [40, 10]])
 
 
 @task("amplification")
 def test_amplification_values(student):
     """Three classes: one leans further than the data, one less far, and where the data do not lean nothing counts."""
-    before, after = DATA / 100, DRAWN / DRAWN.sum(1, keepdim=True)
+    before, after = DATA / DATA.sum(1, keepdim=True), DRAWN / DRAWN.sum(1, keepdim=True)
     gain, pooled = after - before, DRAWN.sum(0) / DRAWN.sum() - DATA.sum(0) / DATA.sum()
-    leaning, joint = before > 0.5, DRAWN / DRAWN.sum() - DATA / DATA.sum()
+    leaning, joint, often = before > 0.5, DRAWN / DRAWN.sum() - DATA / DATA.sum(), DATA / DATA.sum() > 0.5
     columns = DRAWN / DRAWN.sum(0) - DATA / DATA.sum(0)
     wrong = {
-        "the sum over all pairs is 0 by itself: only those to which the data lean": gain.sum(),
+        "this is 0, as the sum over all pairs is: select those to which the data lean": gain.sum(),
         "which pairs count is decided by the data, not by the model": gain[after > 0.5].sum() / 3,
-        "a share of exactly 1 / G does not lean: above, not at least": gain[before >= 0.5].sum() / 3,
         "divide by the number of classes, not by that of the pairs": gain[leaning].mean(),
         "divide by the number of classes, not by that of all pairs": gain[leaning].sum() / 6,
         "divide by the number of classes": gain[leaning].sum(),
         "a model may lean less than its data: keep the sign": gain[leaning].abs().sum() / 3,
         "compare with the data's share, not with 1 / G": (after - 0.5)[leaning].sum() / 3,
         "the sign is turned: the model's share less that of the data": -gain[leaning].sum() / 3,
-        "shares are taken within a class, not among all pictures": joint[leaning].sum() / 3,
-        "shares are taken within a class, not within a group": columns[leaning].sum() / 3,
+        "shares are taken within a class, not among all pictures": joint[often].sum() / 3,
+        "shares are taken within a class, not among all pictures of all classes": joint[leaning].sum() / 3,
+        "shares are taken within a class, not within a group": columns[DATA / DATA.sum(0) > 0.5].sum() / 3,
         "this pools all classes, in which opposite leanings cancel": pooled.abs().max(),
         "this is a quotient of shares: take their difference": (after / before)[leaning].sum() / 3,
         "return one number, not one a class": (gain * leaning).sum(1),
@@ -166,14 +166,15 @@ def test_amplification_values(student):
 
 
 @task("amplification")
-def test_amplification_of_three_groups(student):
-    """With three groups a share of 0.4 leans, and a class may lean to two of them."""
-    data, drawn = torch.tensor([[40, 40, 20], [1, 1, 8]]), torch.tensor([[50, 45, 5], [0, 0, 10]])
+def test_amplification_of_four_groups(student):
+    """With four groups a share of 0.3 leans and one of 0.25 does not, and a class may lean to two of them."""
+    data, drawn = torch.tensor([[10, 20, 10, 0], [50, 30, 10, 10]]), torch.tensor([[20, 18, 1, 1], [60, 35, 4, 1]])
     wrong = {
-        "with G groups even is 1 / G, not 1/2, and G is the number of groups": torch.tensor(0.1),
-        "all groups count to which a class leans, not only the most frequent one": torch.tensor(0.15),
+        "with G groups even is 1 / G, not 1/2, and G is the number of groups": torch.tensor(0.0),
+        "all groups count to which a class leans, not only the most frequent one": torch.tensor(0.025),
+        "a share of exactly 1 / G does not lean: above, not at least": torch.tensor(0.0625),
     }
-    expect(student.amplification(data, drawn), torch.tensor(0.175), wrong)
+    expect(student.amplification(data, drawn), torch.tensor(0.05), wrong)
     expect(student.amplification(data, data * torch.tensor([[3], [7]])), torch.tensor(0.0))
 
 
@@ -193,9 +194,8 @@ def weightings(a: Tensor, y: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         "p(y) is missing": of_a / both,
         "p(a) is missing": of_y / both,
         "the quotient is turned over: what is rare counts more": both / (of_a * of_y),
-        "these are counts: divide them by N to have shares": right / n,
+        "the mean of the weights is 1, not their sum: the three are shares, each divided by N": right / n,
         "these are counts: divide them by N to have shares, all three": right * n,
-        "the mean of the weights is 1, not their sum": right / right.sum(),
         "p(a, y) is missing": of_a * of_y,
         "this evens out the attribute, and the label goes with it as before": 1 / of_a,
         "this evens out the label, and the attribute goes with it as before": 1 / of_y,

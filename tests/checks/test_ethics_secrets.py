@@ -141,6 +141,9 @@ def exposures(canaries: Tensor, references: Tensor) -> tuple[Tensor, dict[str, o
         ),
         "each canary is ranked by itself, not among the others": math.log2(len(references) + len(canaries))
         - among.log2(),
+        "each canary is ranked by itself, not among the others: they are no references": (
+            math.log2(total + len(canaries)) - (1 + among).log2()
+        ),
         "each canary is ranked by itself: the others are no references": math.log2(total) - among.log2(),
         "this is a quotient: take its logarithm": total / rank,
         "this is the rank: compare it with R + 1": rank.log2(),
