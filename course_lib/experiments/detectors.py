@@ -28,7 +28,7 @@ from course_lib.experiments import Run
 from course_lib.model import last
 from course_lib.recipes import fashion_flow, fashion_maskgit, fashion_raster, fashion_scales
 
-LEARNED, TESTED, REAL = 1_500, 500, 2_000  # pictures of each generator; real ones to test on
+LEARNED, TESTED, REAL = 1_000, 300, 2_000  # pictures of each generator; real ones to test on
 STEPS = 300
 SEEDS = range(2)
 GENERATORS = {

@@ -28,12 +28,12 @@ from course_lib.transformers.raster import Raster
 from course_lib.vaes.tokenizer import Tokenizer
 
 SEED = 0
-DRAWN, SCORED = 160, 2_000  # pictures that are attacked; that are compared with real ones
+DRAWN, SCORED = 100, 1_000  # pictures that are attacked; that are compared with real ones
 RADIUS, EVALUATIONS = 8, 32
-FORGED = 80  # marked pictures that an attacker has collected
+FORGED = 50  # marked pictures that an attacker has collected
 KEY, OTHERS = 20_231, tuple(range(1, 33))  # the secret, and keys that the pictures were not drawn with
 LEVEL = 0.01
-USUAL = 160  # real pictures whose mean finding is taken off: what all clothes say, whatever the key
+USUAL = 100  # real pictures whose mean finding is taken off: what all clothes say, whatever the key
 
 Read = Callable[[Tensor], tuple[Tensor, Tensor]]  # pixels -> scores and p-values (1 + others, N), the key's first
 Attack = Callable[[Tensor], Tensor]
@@ -41,9 +41,9 @@ Attack = Callable[[Tensor], Tensor]
 
 def run() -> Iterator[Run]:
     yield noise_mark("waves", tree_ring.waves(28, RADIUS), strength=1.0)
-    yield noise_mark("rings", tree_ring.rings(28, RADIUS), strength=2.0)
     for context in (0, 1, 2):
         yield token_mark(context)
+    yield noise_mark("rings", tree_ring.rings(28, RADIUS), strength=2.0)
 
 
 def handled() -> dict[str, Attack]:
