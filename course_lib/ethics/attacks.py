@@ -6,8 +6,8 @@ since that is what travels: a mark or a fingerprint that lives below half a grey
 saved.
 """
 
+from collections.abc import Callable
 from io import BytesIO
-from typing import Protocol
 
 import torch
 from jaxtyping import UInt8
@@ -76,16 +76,17 @@ def mirrored(pixels: Pixels) -> Pixels:
     return _checked(pixels).flip(3)
 
 
-class Rebuilder(Protocol):
-    """Whatever sends images through a code and back: a `Vae`, an `Autoencoder`, a `Tokenizer`."""
-
-    def reconstruct(self, x: Tensor) -> Tensor: ...
-
-
 @torch.no_grad()
-def regenerated(pixels: Pixels, model: Rebuilder) -> Pixels:
-    """Encoded and decoded by another model: what it does not know, a mark, it does not draw again."""
-    return torch.cat([to_uint8(model.reconstruct(to_float(part))) for part in _checked(pixels).split(500)])
+def regenerated(pixels: Pixels, rebuild: Callable[[Tensor], Tensor]) -> Pixels:
+    """Encoded and decoded by another model: what it does not know, a mark, it does not draw again.
+
+    Parameters
+    ----------
+    pixels : Tensor, uint8, (N, C, H, W)
+    rebuild : callable
+        Float images -> float images: the `reconstruct` of a VAE, an autoencoder or a tokenizer.
+    """
+    return torch.cat([to_uint8(rebuild(to_float(part))) for part in _checked(pixels).split(500)])
 
 
 def renoised(pixels: Pixels, model: Flow, strength: float, steps: int = 8, seed: int = 0) -> Pixels:

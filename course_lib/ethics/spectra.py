@@ -18,11 +18,11 @@ from torch import Tensor
 from course_lib.data.images import expect, to_float
 
 Pixels = UInt8[Tensor, "n c h w"]
-FAINT = 1e-4  # power of rounding to 256 levels is of this order: below it a spectrum says nothing
+FAINT = 5e-6  # power of rounding to 256 levels, (2 / 255)^2 / 12: below it a spectrum says nothing
 
 
-def log_spectrum(pixels: Pixels) -> Float[Tensor, "n h w"]:
-    """Logarithm (base 10) of the power at each frequency, summed over channels; frequency 0 in the middle.
+def power_spectrum(pixels: Pixels) -> Float[Tensor, "n h w"]:
+    """The power at each frequency, summed over channels; frequency 0 in the middle.
 
     Parameters
     ----------
@@ -32,21 +32,21 @@ def log_spectrum(pixels: Pixels) -> Float[Tensor, "n h w"]:
     Returns
     -------
     Tensor, (N, H, W)
-        Of white noise of variance v, log10 v on average but for a constant.
+        Of white noise, its variance at every frequency, on average.
     """
     expect("pixels", pixels, torch.uint8, "NCHW")
     power = torch.fft.fft2(to_float(pixels), norm="ortho").abs().square().sum(dim=1)
-    return torch.fft.fftshift((power + FAINT).log10(), dim=(1, 2))
+    return torch.fft.fftshift(power, dim=(1, 2))
 
 
 def radial_profile(pixels: Pixels) -> Float[Tensor, "n r"]:
-    """The mean of the logarithmic spectrum over each circle: 0, 1, ... half the picture's side in periods."""
-    spectrum = log_spectrum(pixels)
-    circle = circles(*spectrum.shape[1:]).flatten().to(pixels.device)
-    inside = circle <= min(spectrum.shape[1:]) // 2
-    sums = spectrum.new_zeros(len(spectrum), int(circle[inside].max()) + 1)
-    sums.index_add_(1, circle[inside], spectrum.flatten(1)[:, inside])
-    return sums / torch.bincount(circle[inside])
+    """Logarithm (base 10) of the mean power on each circle: 0, 1, ... half the picture's side in periods."""
+    power = power_spectrum(pixels)
+    circle = circles(*power.shape[1:]).flatten().to(pixels.device)
+    inside = circle <= min(power.shape[1:]) // 2
+    sums = power.new_zeros(len(power), int(circle[inside].max()) + 1)
+    sums.index_add_(1, circle[inside], power.flatten(1)[:, inside])
+    return (sums / torch.bincount(circle[inside]) + FAINT).log10()
 
 
 def circles(height: int, width: int) -> Int[Tensor, "h w"]:
@@ -62,10 +62,11 @@ def circles(height: int, width: int) -> Int[Tensor, "h w"]:
 
 
 def fingerprint(fake: Pixels, real: Pixels) -> Float[Tensor, "h w"]:
-    """Mean logarithmic spectrum of the fakes minus that of real pictures: 0 where a generator has the right power."""
+    """Mean log10 of the fakes' power minus that of real pictures': 0 where a generator has the right power."""
     if fake.shape[1:] != real.shape[1:]:
         raise ValueError(f"both must have one size, got {tuple(fake.shape[1:])} and {tuple(real.shape[1:])}")
-    return log_spectrum(fake).mean(dim=0) - log_spectrum(real).mean(dim=0)
+    mean_log = [(power_spectrum(pixels) + FAINT).log10().mean(dim=0) for pixels in (fake, real)]
+    return mean_log[0] - mean_log[1]
 
 
 class SpectralDetector(NamedTuple):

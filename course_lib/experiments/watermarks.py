@@ -58,8 +58,8 @@ def handled() -> dict[str, Attack]:
         "half size": partial(attacks.resized, share=0.5),
         "crop 0.9": partial(attacks.cropped, share=0.9),
         "mirror": attacks.mirrored,
-        "VAE": partial(attacks.regenerated, model=vae),
-        "tokenizer": partial(attacks.regenerated, model=tokenizer),
+        "VAE": partial(attacks.regenerated, rebuild=vae.reconstruct),
+        "tokenizer": partial(attacks.regenerated, rebuild=tokenizer.reconstruct),
         "renoise 0.3": partial(attacks.renoised, model=flow, strength=0.3),
         "renoise 0.6": partial(attacks.renoised, model=flow, strength=0.6),
     }

@@ -142,7 +142,8 @@ def test_the_seed_decides_and_a_label_holds_for_all(checkpoint, tmp_path):
     assert (pixels(0) != pixels(1)).any()
 
 
-def test_samples_as_a_picture(checkpoint, tmp_path):
+def test_samples_as_a_picture(checkpoint, tmp_path, monkeypatch):
+    monkeypatch.setenv("COURSE_DATA", str(tmp_path))  # where the key lies that signs pictures
     out = tmp_path / "grid.png"
     assert main(["sample", checkpoint, "--n", "7", "--out", str(out)]) == 0
     assert Image.open(out).size == (3 * 8 + 4 * 2, 3 * 8 + 4 * 2)  # three a row, 2 px between

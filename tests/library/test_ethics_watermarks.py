@@ -25,6 +25,7 @@ def gap(p_values: Tensor) -> float:
     return math.sqrt(n) * torch.maximum((steps[1:] - ordered).max(), (ordered - steps[:-1]).max()).item()
 
 
+WAVES = tree_ring.waves(28, 2)
 BASES = pytest.mark.parametrize("kind", [tree_ring.waves, tree_ring.rings])
 
 
@@ -126,8 +127,8 @@ def test_means_of_marked_pictures_forge_the_mark():
     ("call", "told"),
     [
         (lambda: tree_ring.waves(28, 14), "radius must be in"),
-        (lambda: tree_ring.embed(torch.zeros(1, 1, 28, 28), tree_ring.waves(28, 2), torch.zeros(3)), "one number a wave"),
-        (lambda: tree_ring.coefficients(torch.zeros(1, 1, 8, 8), tree_ring.waves(28, 2)), "28, 28"),
+        (lambda: tree_ring.embed(torch.zeros(1, 1, 28, 28), WAVES, torch.zeros(3)), "one number a wave"),
+        (lambda: tree_ring.coefficients(torch.zeros(1, 1, 8, 8), WAVES), "28, 28"),
         (lambda: tree_ring.score(torch.zeros(2, 4), torch.zeros(4)), "nothing points anywhere"),
         (lambda: tree_ring.score(torch.ones(2, 4), torch.zeros(5)), "need a key"),
         (lambda: tree_ring.inverted(lambda x, t: x, torch.zeros(1, 1, 8, 8), 0), "at least one step"),
@@ -198,7 +199,7 @@ def test_tables_are_fair_coins_and_hang_on_all_of_the_seed():
     ):
         agree = (tournament.tables(other, layers=40, codes=250) == drawn).float().mean()
         assert abs(agree - 0.5) < 5 * 0.5 / math.sqrt(drawn.numel())
-    assert torch.equal(tournament.seeds(elsewhere, 2, key=1), tournament.seeds(tokens, 2, key=1))  # it sees the past only
+    assert torch.equal(tournament.seeds(elsewhere, 2, key=1), tournament.seeds(tokens, 2, key=1))  # sees the past
 
 
 def test_without_a_mark_ones_are_binomial():
