@@ -69,6 +69,28 @@ def fingerprint(fake: Pixels, real: Pixels) -> Float[Tensor, "h w"]:
     return mean_log[0] - mean_log[1]
 
 
+def coloured(prints: Float[Tensor, "n h w"], span: float = 1.0) -> Float[Tensor, "n 3 h w"]:
+    """Fingerprints as pictures for `plotting.grid`: white for none, orange for too much power, blue for too little.
+
+    Parameters
+    ----------
+    prints : Tensor, (N, H, W)
+    span : float
+        Powers of ten at which a colour is full.
+
+    Examples
+    --------
+    >>> coloured(torch.zeros(1, 1, 1)).flatten()
+    tensor([1., 1., 1.])
+    """
+    if span <= 0:
+        raise ValueError(f"span must be positive, in powers of ten, got {span}")
+    orange, blue = torch.tensor([0.84, 0.37, 0.0]), torch.tensor([0.0, 0.45, 0.7])
+    strength = (prints.detach().float().cpu() / span).clamp(-1, 1)[:, None]
+    ink = torch.where(strength > 0, orange[:, None, None], blue[:, None, None])
+    return 1 - 2 * strength.abs() * (1 - ink)
+
+
 class SpectralDetector(NamedTuple):
     """A line through radial profiles; `fit_spectral` draws it.
 

@@ -56,6 +56,13 @@ def test_a_fingerprint_is_the_ratio_of_powers():
     assert spectra.fingerprint(REAL, REAL).abs().max() == 0
 
 
+def test_colours_say_more_or_less():
+    more, less, none = spectra.coloured(torch.tensor([5.0, -5.0, 0.0]).reshape(3, 1, 1)).flatten(1).tolist()
+    assert none == [1, 1, 1]
+    assert more[0] > more[2]
+    assert less[0] < less[2]
+
+
 def test_the_line_finds_what_differs_in_frequency_alone():
     blurred = attacks.blurred(fashion("train").pixels[:200], 0.7)
     detector = spectra.fit_spectral(fashion("train").pixels[:200], blurred)
@@ -205,6 +212,7 @@ def test_pictures_through_other_models():
         (lambda: next(detection.ConvDetector().sample(1)), "draws no images"),
         (lambda: spectra.fingerprint(REAL, REAL[..., :20]), "one size"),
         (lambda: spectra.fit_spectral(REAL[:1], REAL), "two pictures of each kind"),
+        (lambda: spectra.coloured(torch.zeros(1, 2, 2), 0.0), "span must be positive"),
         (lambda: tpr_at_fpr(torch.zeros(50), torch.zeros(5)), "at least 100 negatives"),
         (lambda: tpr_at_fpr(torch.full((200,), math.nan), torch.zeros(5)), "finite scores"),
         (lambda: share_interval(3, 2), "hits must be 0..n"),
