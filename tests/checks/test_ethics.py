@@ -168,7 +168,7 @@ def test_amplification_values(student):
 @task("amplification")
 def test_amplification_of_four_groups(student):
     """With four groups a share of 0.3 leans and one of 0.25 does not, and a class may lean to two of them."""
-    data, drawn = torch.tensor([[10, 20, 10, 0], [50, 30, 10, 10]]), torch.tensor([[20, 18, 1, 1], [60, 35, 4, 1]])
+    data, drawn = torch.tensor([[8, 16, 8, 0], [50, 30, 10, 10]]), torch.tensor([[20, 18, 1, 1], [60, 35, 4, 1]])
     wrong = {
         "with G groups even is 1 / G, not 1/2, and G is the number of groups": torch.tensor(0.0),
         "all groups count to which a class leans, not only the most frequent one": torch.tensor(0.025),

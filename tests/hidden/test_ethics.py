@@ -5,7 +5,11 @@ Read in the open repository they give nothing away but what the course itself sa
 fails by itself (classes = groups, texts = vocabulary, canaries = references) and, beside them, such that all axes
 differ.
 
-TOLERANCE
+Tolerance 1e-5 absolute and relative (the default of `expect`), and 1e-4 or 1e-3 where systems are solved, transforms
+and gradients compared or several layers played, as stands there; 0.01 of a power of ten for a very small p. Over 40
+seeds the solution, 29 differently written right answers and the library, 7,280 points, never failed and never used
+more than 11 % of the tolerance; rounding errors of nine times that size do not occur with so few operations, so the
+probability that a right answer fails is taken to be below 1e-6.
 """
 
 import pytest
@@ -121,8 +125,9 @@ def test_true_shares_below_zero(student, rng):
 def test_amplification(student, rng, classes, groups):
     """Random counts, with as many pictures of each class as it happens."""
     data, drawn = integers(rng, 5, 200, classes, groups), integers(rng, 1, 90, classes, groups)
+    data[:, 0] += (1 - data.sum(1)) % groups  # by chance no share is 1 / G, which rounding might call more
     if groups == 4:
-        data[0] = integers(rng, 10, 50, 1) * torch.tensor([1, 2, 1, 0])  # exactly 1 / G twice: no leaning
+        data[0] = 2 ** integers(rng, 3, 7, 1) * torch.tensor([1, 2, 1, 0])  # twice it is, and floats hold it exactly
     before, after = (part.double() / part.double().sum(1, keepdim=True) for part in (data, drawn))
     leaning = data * groups > data.sum(1, keepdim=True)
     gain = after - before
