@@ -20,7 +20,7 @@ from course_lib.ethics.tree_ring import Basis, coefficients, embed, inverted
 from course_lib.model import last
 
 Pixels = UInt8[Tensor, "n c h w"]
-STEPS = 8  # of an inversion, two evaluations each
+STEPS = 4  # of an inversion, two evaluations each
 
 
 def trace(marked: Pixels, plain: Pixels) -> Float[Tensor, "c h w"]:

@@ -28,9 +28,9 @@ from course_lib.experiments import Run
 from course_lib.model import last
 from course_lib.recipes import fashion_flow, fashion_maskgit, fashion_raster, fashion_scales
 
-LEARNED, TESTED, REAL = 1_000, 300, 2_000  # pictures of each generator; real ones to test on
-STEPS = 300
-SEEDS = range(2)
+LEARNED, TESTED, REAL = 800, 200, 1_000  # pictures of each generator; real ones to test on
+STEPS = 250
+SEEDS = range(1)
 GENERATORS = {
     "GAN": ("fashion_gan", lambda model, y: last(model.sample(len(y), y))),
     "VAE": ("fashion_vae", lambda model, y: last(model.sample(len(y)))),
