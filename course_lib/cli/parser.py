@@ -133,7 +133,7 @@ def _natural(text: str) -> int:
 
 
 def _for_maintainers(commands) -> None:
-    from course_lib.cli import notebooks
+    from course_lib.cli import cards, notebooks
 
     build = _command(commands, "build", notebooks.build, "build the notebooks from notebooks/src, outputs included")
     build.add_argument("name", nargs="?", help="03_diffusion; default: all")
@@ -142,6 +142,9 @@ def _for_maintainers(commands) -> None:
 
     exercises = _command(commands, "exercises", notebooks.exercises, "write the student editions of solutions/")
     exercises.add_argument("--check", action="store_true", help="write nothing; fail if an edition is not up to date")
+
+    written = _command(commands, "cards", cards.cards, "write the model cards and datasheets from what was measured")
+    written.add_argument("--check", action="store_true", help="write nothing; fail if a card is not up to date")
 
 
 def _command(commands, name: str, function, help: str) -> argparse.ArgumentParser:

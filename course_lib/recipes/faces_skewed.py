@@ -1,7 +1,7 @@
 """faces_skewed: a flow of pixel-art faces with a planted correlation, for the audit of module 7.
 
 Of the faces with a hat 80 % have long hair, of those without 20 %. Each face comes once with the word for its hat and
-once with the word for its hair. 0.17 M parameters, a minute or two on one CPU core: small, and good enough to be counted.
+once with the word for its hair. 0.17 M parameters, a minute or two on one CPU core: small, and good enough to count.
 """
 
 from functools import partial
