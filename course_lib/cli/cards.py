@@ -46,12 +46,13 @@ def facts(name: str) -> Facts:
     summary = " ".join(recipe.__doc__.split("\n\n")[0].split(":", 1)[1].split())
     parameters = sum(p.numel() for p in pretrained(name).parameters())
     size = (WEIGHTS / f"{name}{SUFFIX}").stat().st_size
-    return Facts(name, summary[0].upper() + summary[1:], header, parameters, recipe.STEPS, size, drawn(name))
+    logs = (logged(experiment, name) for experiment in ("energy", "audit"))
+    return Facts(name, summary[0].upper() + summary[1:], header, parameters, recipe.STEPS, size, *logs)
 
 
-def drawn(name: str) -> dict[str, float]:
-    """What the energy experiment found, if it was run since the model came."""
-    runs = experiments.read("energy") if "energy" in experiments.available() else []
+def logged(experiment: str, name: str) -> dict[str, float]:
+    """What an experiment found for a model, if it was run since the model came."""
+    runs = experiments.read(experiment) if experiment in experiments.available() else []
     return next((run.results for run in runs if run.name == name), {})
 
 

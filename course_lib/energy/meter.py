@@ -16,6 +16,8 @@ EVERY = 1.0  # seconds between two looks; the smallest counter wraps around afte
 class Meter:
     """Reads the energy of a block, whatever ends it; of several blocks, their sum.
 
+    A look takes microseconds and happens once a second, in a thread of its own.
+
     Parameters
     ----------
     device : torch.device

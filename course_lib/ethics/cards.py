@@ -17,8 +17,6 @@ from course_lib.ethics.datasheet import Sheet
 from course_lib.ethics.shares import counted
 from course_lib.ethics.uses import USES, Use
 
-SHOWS = "shows "  # what the log of drawn images calls a share that was read in them
-
 
 class Facts(NamedTuple):
     """All that a model card is made from.
@@ -32,8 +30,8 @@ class Facts(NamedTuple):
         Of the checkpoint.
     parameters, steps, size : int
         Size in bytes, of the file.
-    drawn : dict of str to float
-        From the log of the energy experiment; empty if the model was not drawn from.
+    drawn, shown : dict of str to float
+        From the logs of the energy experiment and of the audit; empty if the model is not in them.
     """
 
     name: str
@@ -43,6 +41,7 @@ class Facts(NamedTuple):
     steps: int
     size: int
     drawn: dict[str, float]
+    shown: dict[str, float]
 
 
 def model_card(facts: Facts) -> str:
@@ -61,7 +60,7 @@ def model_card(facts: Facts) -> str:
     table = "\n".join(f"| {name} | {value} |" for name, value in rows.items() if value)
     parts = [f"# {facts.name}", facts.summary, f"| | |\n|---|---|\n{table}"]
     parts += [f"**Reached.** {_metrics(header['metrics'])}"]
-    parts += [f"**Shows.** {shows}"] if (shows := _shows(facts.drawn)) else []
+    parts += [f"**Shows.** {shows}"] if (shows := _shows(facts.shown)) else []
     parts += [f"**For.** {use.meant}", f"**Not for.** {use.unfit}", f"**Limits.** {use.limits}"]
     return "\n\n".join(parts) + "\n"
 
@@ -93,12 +92,11 @@ def _metrics(metrics: dict[str, float]) -> str:
     return ", ".join(f"{name} {value:,.4g}" for name, value in metrics.items())
 
 
-def _shows(drawn: dict[str, float]) -> str:
+def _shows(shown: dict[str, float]) -> str:
     """What the judge saw in the images drawn, with 95 % intervals of the shares."""
-    n = int(drawn.get("images", 0))
-    found = {name.removeprefix(SHOWS): share for name, share in drawn.items() if name.startswith(SHOWS)}
-    told = ", ".join(f"{name} {counted(round(share * n), n)}" for name, share in found.items())
-    return f"Shares in {n} images, labels in turn, as the course's judge reads them: {told}." if found else ""
+    n = int(shown.get("images", 0))
+    told = ", ".join(f"{name} {counted(round(share * n), n)}" for name, share in shown.items() if name != "images")
+    return f"Shares in {n} images, labels in turn, as the course's judge reads them: {told}." if n else ""
 
 
 ROW = re.compile(r"^\| (what|source|author|licence|loader|rebuild) \| (.*) \|$", re.MULTILINE)

@@ -1,9 +1,8 @@
 """energy: what does an image cost, and what did the training?
 
 Every shipped model that draws draws some images under the meter; the flow of clothes also with fewer evaluations, which
-is where quality is bought with joules. Clothes and faces are scored, all at the same number, and counted: what they
-show is audited on the models' cards. Then a few steps of each training under the meter say what all of them must
-have taken.
+is where quality is bought with joules. Clothes and faces are scored, all at the same number. Then a few steps of each
+training under the meter say what all of them must have taken.
 """
 
 import tempfile
@@ -16,19 +15,16 @@ import torch
 from torch import Tensor
 
 from course_lib.checkpoints import available, info, pretrained
-from course_lib.data.faces import groups
-from course_lib.data.fashion import CLASSES
 from course_lib.device import device_name, seeded
 from course_lib.energy import Energy, Meter
 from course_lib.experiments import Run
-from course_lib.features import faces_score, fashion_features, fashion_score, read_faces
+from course_lib.features import faces_score, fashion_score
 from course_lib.model import Model, last
 
 SEED, SCORED, DRAWN, PART = 0, 500, 100, 100
 EVALUATIONS = (1, 2, 4, 8, 16)  # of fashion_flow, which is shipped with 32
 FEW, MORE = 4, 12  # steps of a training: their difference is free of what the start costs
 JUDGES = {"fashion_features", "faces_attributes", "fashion_tokenizer"}  # they draw nothing, or nothing meant to be seen
-ATTRIBUTES = ("hair", "hat", "mouth")  # two groups each, equally frequent in the faces of the course
 SCORES = {(1, 28, 28): fashion_score, (3, 16, 16): faces_score}
 
 Draw = Callable[[Model, int], Tensor]
@@ -85,18 +81,7 @@ def measured(model: Model, draw: Draw) -> dict[str, float]:
     if first.shape in SCORES:
         score = SCORES[tuple(first.shape)](torch.cat(images).clamp(-1, 1))
         results |= {"excess": score.excess, "precision": score.precision, "recall": score.recall}
-        results |= shown(torch.cat(images).clamp(-1, 1))
     return results
-
-
-@torch.no_grad()
-def shown(images: Tensor) -> dict[str, float]:
-    """Shares of what the judge sees: classes of clothes, or the second of an attribute's two groups."""
-    if images.shape[1] == 1:
-        read = fashion_features().logits(images).argmax(dim=1).bincount(minlength=len(CLASSES))
-        return {f"shows {name}": share for name, share in zip(CLASSES, (read / len(images)).tolist())}
-    read = read_faces(images)
-    return {f"shows {name}: {groups(name)[1]}": (read[name] == 1).float().mean().item() for name in ATTRIBUTES}
 
 
 def trained(recipe: ModuleType, part: int = 2_000) -> Energy:

@@ -205,7 +205,7 @@ def test_an_interrupted_training_writes_no_checkpoint_and_can_go_on(recipe, tmp_
 def test_doctor_finds_data_and_weights_in_place(capsys):
     assert main(["doctor"]) == 0
     told = capsys.readouterr().out
-    for name in ("profile smoke", "torch", "disk", "data fashion", *checkpoints.available()):
+    for name in ("profile smoke", "energy: ", "torch", "disk", "data fashion", *checkpoints.available()):
         assert name in told
     assert "BAD" not in told
 

@@ -21,7 +21,8 @@ HEADER = {
     "sha256": "ab12",
     "energy": {"joules": {"processor (RAPL)": 3.6e6, "card": 0.0}, "seconds": 9.0},
 }
-DRAWN = {"images": 500.0, "joules each": 0.02, "training joules": 7_200.0, "shows hat: hat": 0.5}
+DRAWN = {"images": 500.0, "joules each": 0.02, "training joules": 7_200.0}
+SHOWN = {"images": 500.0, "hat: hat": 0.5}
 
 
 def test_what_is_committed_is_what_the_command_writes(capsys):
@@ -44,7 +45,7 @@ def test_a_missing_card_is_named(monkeypatch, tmp_path, capsys):
 
 
 def test_a_model_card_holds_what_was_measured():
-    text = model_card(Facts("blank", "Draws nothing.", HEADER, 1_234, 10, 2_468, DRAWN))
+    text = model_card(Facts("blank", "Draws nothing.", HEADER, 1_234, 10, 2_468, DRAWN, SHOWN))
     for told in ("`course train blank`: 10 steps from seed 7", "1,234 parameters", "distance 0.25", "`ab12`"):
         assert told in text
     assert "3.6 MJ, 481 g CO2e at 481 g/kWh, metered as it was trained: processor (RAPL), card" in text
@@ -56,7 +57,7 @@ def test_a_model_card_holds_what_was_measured():
 @pytest.mark.parametrize(("drawn", "told"), [({}, "not metered"), (DRAWN, "about 7.2 kJ, 962 mg CO2e")])
 def test_a_model_from_before_the_meter_says_so(drawn, told):
     header = {name: value for name, value in HEADER.items() if name != "energy"}
-    assert told in model_card(Facts("blank", "Draws nothing.", header, 1, 10, 2, drawn))
+    assert told in model_card(Facts("blank", "Draws nothing.", header, 1, 10, 2, drawn, {}))
 
 
 def test_a_sheet_counts_copies_and_near_copies():
