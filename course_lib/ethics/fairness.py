@@ -120,10 +120,12 @@ def balanced(model: Flow, label: Labels, values: Sequence[int], scale: float, fa
     label : Tensor, int64, (N,)
         What every sample is asked for.
     values : sequence of int
-        The words of the attribute's values; sample i is asked for the i-th, in turn.
+        The words of the attribute's values; the samples of each label are asked for them in turn.
     scale, fairness : float
         How strongly to follow the label, and the value.
     """
-    value = torch.tensor(values, device=label.device)[torch.arange(len(label), device=label.device) % len(values)]
+    # in turn within each label: labels that take turns themselves would else always meet the same value
+    same = label[:, None] == label
+    value = torch.tensor(values, device=label.device)[(same.tril().sum(dim=1) - 1) % len(values)]
     asked = [(model.predictor(label), scale), (model.predictor(value), fairness)]
     return composed(model.predictor(model.any_of(label)), asked)

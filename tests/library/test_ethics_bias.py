@@ -161,6 +161,12 @@ def test_balanced_guidance_asks_for_each_value_in_turn():
     assert torch.allclose(x.mean((1, 2, 3)), torch.tensor([1.0, 0.0] * 3), atol=1e-3)  # 0.5 + 2 * (+-0.25)
 
 
+def test_balanced_guidance_gives_each_label_all_values_also_where_labels_take_turns():
+    model, label = Points(size=8, width=32, depth=1, classes=4), torch.arange(8) % 2
+    x = last(adams_bashforth(balanced(model, label, (2, 3), 1.0, 2.0), torch.randn(8, 1, 8, 8), times(16)))
+    assert torch.allclose(x.mean((1, 2, 3)), torch.tensor([0.0, 1.0, -1.0, 0.0] * 2), atol=1e-3)
+
+
 def test_the_planted_correlation_of_the_experiments_is_four_in_five():
     jobs, weights = experiment.stereotyped_jobs()
     asked = experiment.of_jobs(experiment.at_work().velocity, jobs)
