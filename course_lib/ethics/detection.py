@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, pixel_unshuffle
 
 from course_lib.data.images import Batch, Images, expect, shuffled, to_float
-from course_lib.device import precision
+from course_lib.device import precision, seeded
 from course_lib.ethics import attacks
 from course_lib.model import Model, check_labels
 from course_lib.training import Ema, adamw, train_steps, warmup_cosine
@@ -109,10 +109,11 @@ def train_detector(images: Images, steps: int, seed: int = 0, attack: Callable |
         From `pool`.
     steps, seed : int
     attack : callable, optional
-        (pixels, rng) -> pixels, applied to each batch whole, real and fake alike: `random_attack`.
+        (pixels, rng) -> pixels, applied to real and fake alike: `random_attack`.
     """
-    torch.manual_seed(seed)
-    model = ConvDetector(*images.pixels.shape[1:3]).to(images.pixels.device)
+    device = images.pixels.device
+    with seeded(seed, device):
+        model = ConvDetector(*images.pixels.shape[1:3]).to(device)
     ema = Ema(model, decay=0.99)
     batches = images.batches(BATCH, seed) if attack is None else attacked(images, attack, seed)
     rate, optimizer = warmup_cosine(steps, warmup=20), partial(adamw, lr=2e-3)
@@ -122,10 +123,11 @@ def train_detector(images: Images, steps: int, seed: int = 0, attack: Callable |
 
 
 def attacked(images: Images, attack: Callable, seed: int) -> Iterator[Batch]:
-    """Endless batches, each after an attack of its own."""
+    """Endless batches, each quarter after an attack of its own: normalisation then sees them mixed, as in use."""
     rng = torch.Generator().manual_seed(seed)
     for index in shuffled(images.labels, BATCH, seed):
-        yield Batch(to_float(attack(images.pixels[index], rng)), images.labels[index])
+        parts = [attack(part, rng) for part in images.pixels[index].chunk(4)]
+        yield Batch(to_float(torch.cat(parts)), images.labels[index])
 
 
 def random_attack(pixels: Pixels, rng: torch.Generator) -> Pixels:

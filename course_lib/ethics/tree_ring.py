@@ -10,6 +10,8 @@ as noise does, so over all keys the pictures are exactly those of the model.
 The score has a null distribution that holds for *any* picture: if the key was drawn independently of the picture,
 whatever `found` is, a Gaussian key has a standard normal component in its direction. Wen et al. test the distance
 between key and finding instead, whose null distribution takes inverted photographs for Gaussian noise; they are not.
+Exact means: over keys. Pictures of one kind have much in common, so a single unlucky key may accuse many of them at
+once; to take off what unmarked ones say on average is allowed, since it does not know the key, and helps.
 
 Wen et al. 2023, Tree-Ring Watermarks: `waves` is their variant "rand" and `rings` their "rings" without its excess
 energy. They work on latents of 64 x 64; here all happens in pixels.
