@@ -5,7 +5,8 @@ six generators and tested on those of all; then on pictures that were compressed
 noise, real and generated alike. The network once more with the same attacks in training. Last, the trap: a network
 whose real pictures, and only those, had been JPEG files, tested as it was trained and tested fairly.
 
-With 380 pictures a generator this is a poor detective; what more pictures and steps do, the notebook says.
+380 pictures a generator, all that the flow's thirty-two evaluations allowed, make a poor detective of the network
+(`ConvDetector` says what more do), and leave fifteen numbers of a spectrum ahead where they say anything.
 
 Real pictures come from the training images (to train) and the test images (to test). No generator has seen the
 latter. Guidance, steps and temperature are each checkpoint's own.
