@@ -111,7 +111,7 @@ def composed(free: Prediction, asked: Sequence[tuple[Prediction, float]]) -> Pre
 
 
 def balanced(model: Flow, label: Labels, values: Sequence[int], scale: float, fairness: float = 1.0) -> Prediction:
-    """The field that asks for a label and, in turn, for each value of an attribute.
+    """The field that asks for a label and, among samples with the same label, for each value of an attribute in turn.
 
     Parameters
     ----------
@@ -120,12 +120,22 @@ def balanced(model: Flow, label: Labels, values: Sequence[int], scale: float, fa
     label : Tensor, int64, (N,)
         What every sample is asked for.
     values : sequence of int
-        The words of the attribute's values; the samples of each label are asked for them in turn.
+        The words of the attribute's values.
     scale, fairness : float
         How strongly to follow the label, and the value.
     """
-    # in turn within each label: labels that take turns themselves would else always meet the same value
-    same = label[:, None] == label
-    value = torch.tensor(values, device=label.device)[(same.tril().sum(dim=1) - 1) % len(values)]
+    value = torch.tensor(values, device=label.device)[in_turn(label) % len(values)]
     asked = [(model.predictor(label), scale), (model.predictor(value), fairness)]
     return composed(model.predictor(model.any_of(label)), asked)
+
+
+def in_turn(label: Labels) -> Labels:
+    """How many samples before each one have the same label: values that take turns by it go with no label.
+
+    Examples
+    --------
+    >>> in_turn(torch.tensor([0, 1, 0, 1, 0]))
+    tensor([0, 0, 1, 1, 2])
+    """
+    same = label[:, None] == label
+    return same.tril(diagonal=-1).sum(dim=1)

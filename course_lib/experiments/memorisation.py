@@ -31,7 +31,7 @@ from course_lib.experiments import Run, thinned
 from course_lib.model import last
 from course_lib.training import Ema, adamw, train_steps, warmup_cosine
 
-SEEDS = range(2)
+SEEDS = range(1)
 SIZES = (16, 50, 100, 200, 400, 800)
 STEPS, BATCH = 1_000, 128
 SAMPLES, EVALUATIONS = 1_000, 16

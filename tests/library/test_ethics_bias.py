@@ -11,7 +11,7 @@ from course_lib.data.images import Batch, Images
 from course_lib.diffusion.flow import Flow
 from course_lib.diffusion.solvers import adams_bashforth, times
 from course_lib.ethics.bias import Audited, Reading, audit, reading, share_of, sharpened, skew
-from course_lib.ethics.fairness import Weighted, balanced, composed, reweighted, word_by_word
+from course_lib.ethics.fairness import Weighted, balanced, composed, in_turn, reweighted, word_by_word
 from course_lib.ethics.shares import Share, corrected, counted
 from course_lib.experiments import bias as experiment
 from course_lib.features import read_faces
@@ -159,6 +159,14 @@ def test_balanced_guidance_asks_for_each_value_in_turn():
     field = balanced(model, label, (2, 3), scale=1.0, fairness=2.0)
     x = last(adams_bashforth(field, torch.randn(6, 1, 8, 8), times(16)))
     assert torch.allclose(x.mean((1, 2, 3)), torch.tensor([1.0, 0.0] * 3), atol=1e-3)  # 0.5 + 2 * (+-0.25)
+
+
+def test_turns_are_taken_within_each_label():
+    """Labels in turn and values in turn would always go together, and balance would be a new skew."""
+    label = torch.tensor([0, 1] * 6)
+    value = in_turn(label) % 2
+    for one in (0, 1):
+        assert value[label == one].float().mean() == 0.5
 
 
 def test_balanced_guidance_gives_each_label_all_values_also_where_labels_take_turns():
