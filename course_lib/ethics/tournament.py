@@ -10,6 +10,9 @@ Several tables, one after the other, are a knockout tournament among 2^layers dr
 the formula is applied once a layer. Without a mark, a picture's tokens know nothing of the key, so its ones are coin
 tosses: the p-value is that of a binomial distribution, exactly.
 
+That holds for one picture. Pictures under one key that agree in what stands before a place share its table and become
+alike there: the shorter the context, the less variety is left, and the fewer places one wrong token spoils.
+
 Dathathri et al. 2024, Scalable Watermarking for Identifying Large Language Model Outputs (SynthID-Text), with two
 candidates a match. Our seed holds the place as well as the tokens before it: an image has many alike places, which
 would otherwise share one table and toss the same coin again.
