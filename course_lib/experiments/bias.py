@@ -2,7 +2,7 @@
 
 Faces whose hair goes with their hat at 80 %, drawn by faces_skewed at six scales of guidance; by the same model with
 balanced guidance; and by one that was trained with weights under which hat and hair are independent. Then the emoji
-of 19 professions, where half of the jobs were held by men at 80 % and half by women, plain and with weights.
+of 19 professions, where half of the jobs are held by men at 80 % and half by women.
 """
 
 import time
@@ -54,9 +54,8 @@ def run() -> Iterator[Run]:
     fair = Weighted(faces_skewed.data(), reweighted(hat, hair).repeat(2))
     yield trained("faces, reweighted", lambda model: of_faces(model.velocity), faces_skewed.build(), fair)
     jobs, weights = stereotyped_jobs()
-    for name, weight in {"guidance": weights, "reweighted": torch.ones(len(jobs))}.items():
-        asked = lambda model: of_jobs(model.velocity, jobs)
-        yield trained(f"professions, {name}", asked, at_work(), Weighted(jobs, weight))
+    asked = lambda model: of_jobs(model.velocity, jobs)
+    yield trained("professions, guidance", asked, at_work(), Weighted(jobs, weights))
 
 
 def trained(name: str, asked: Callable[[Flow], Asked], model: Flow, data: Weighted, steps: int = STEPS) -> Run:

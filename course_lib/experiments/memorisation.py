@@ -10,6 +10,7 @@ What is not trained on serves as the measure: as many other digits, and a thousa
 import time
 from collections.abc import Iterator
 from functools import partial
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -39,6 +40,7 @@ ONCE = 600  # digits that stand once in the set with duplicates
 COPIES = (2, 4, 8, 16, 32, 64)  # how often others stand in it
 EACH, CANARIES = 6, 2  # how many digits stand so often, and how many canaries
 CANDIDATES = 1_023
+LOOKS = (0, 10, 20, 40, 80, 160)  # steps after which the canaries' exposure is looked at
 NOISE, WITHIN = 0.05, 0.12  # two copies of an image differ by the first; what is nearer than the second is one
 
 
@@ -50,6 +52,7 @@ def run() -> Iterator[Run]:
         kept = ~near_duplicates(full.rows.x, WITHIN)
         yield with_duplicates("duplicates", full, seed)
         yield with_duplicates("duplicates taken out", full._replace(rows=full.rows[kept]), seed)
+        yield exposed(full, seed)
 
 
 def pool(seed: int) -> Images:
@@ -172,6 +175,25 @@ def with_duplicates(name: str, data: Duplicated, seed: int, steps: int = STEPS) 
     results = {"rows": float(len(data.rows)), "images": float(len(data.once)), "chance": found.chance}
     results |= named("nearer", found.nearer) | named("copies", found.copies)
     return Run(name, seed, steps, round(seconds, 1), device_name(model.device), results, curves)
+
+
+def exposed(data: Duplicated, seed: int) -> Run:
+    """The exposure of canaries, one mean a number of copies, early in a training on the rows."""
+    torch.manual_seed(seed)
+    model, start = Flow(channels=1, size=8, width=32, depth=1), time.process_time()
+    canaries = slice(len(data.once) - CANARIES * (1 + len(COPIES)), None)
+    odd, copies, like = data.once[canaries], data.copies[canaries], patterns(CANDIDATES, seed + 100)
+    curves: dict[str, list[float]] = {"steps": list(map(float, LOOKS))}
+    steps = iter(train_steps(model, data.rows.batches(BATCH, seed), LOOKS[-1], optimizer=partial(adamw, lr=2e-3)))
+    for before, look in pairwise((0, *LOOKS)):
+        for _ in range(look - before):
+            next(steps)
+        losses = [denoising_losses(model, images, draws=2).mean(0) for images in (odd, like)]
+        bits = exposure(*losses)
+        for level in (1, *COPIES):
+            extend(curves, f"{level} copies", bits[copies == level].mean().item())
+    seconds, results = round(time.process_time() - start, 1), {"candidates": float(CANDIDATES)}
+    return Run("canaries", seed, LOOKS[-1], seconds, device_name(model.device), results, curves)
 
 
 def extend(curves: dict[str, list[float]], name: str, value: float) -> None:
