@@ -105,6 +105,9 @@ def test_true_shares_values(student):
         "the rows of C have different sums: divide each by its own before you solve": _whole(
             torch.linalg.solve(CONFUSION.T.float(), seen)
         ),
+        "the rows of C are to be divided by their sums, to be probabilities": (
+            torch.linalg.solve(CONFUSION.T.float(), seen)
+        ),
         "the rows of C are to be divided by their sums": torch.linalg.solve(CONFUSION.T.float(), READ.float()),
         "this corrects for what was missed, not for what was taken for it: solve for both at once": divided,
         "this corrects for what was missed, not for what was taken for it: solve": _whole(divided),

@@ -64,7 +64,9 @@ WRONG = [
         "s = torch.linalg.solve(confusion.T.float(), read.float())\n    return s / s.sum()",
         "divide each by its own before you solve",
     ),
-    Wrong("true_shares", f"errs = confusion / {ROWS}", "errs, read = confusion.float(), read.float()", "the rows of C are to be divided by"),
+    Wrong(
+        "true_shares", f"errs = confusion / {ROWS}", "errs = confusion.float()", "the rows of C are to be divided by"
+    ),
     Wrong("true_shares", SOLVED, "read / read.sum() / errs.diag()", "not for what was taken for it"),
     Wrong("true_shares", "read / read.sum()", "read.float()", "these are counts: divide by their sum"),
     Wrong("true_shares", SOLVED, f"{SOLVED}.clamp(min=0)", "do not cut off what is below 0"),
