@@ -146,8 +146,8 @@ LARGE = (
     ),
 )  # fmt: skip
 
-# kWh an image, over the models that Luccioni et al. 2024 (Power Hungry Processing, section 4) measured: median to most.
-LARGE_IMAGE = Range(1.35e-3, 11.49e-3)
+# kWh an image, over the models that Luccioni et al. 2024 (Power Hungry Processing, section 4) measured: mean to most.
+LARGE_IMAGE = Range(2.9e-3, 11.49e-3)
 
 
 class Point(NamedTuple):
