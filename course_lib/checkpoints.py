@@ -2,7 +2,7 @@
 
 A checkpoint is one safetensors file: the weights in half precision and, in its header, the class
 and configuration that build the model, the recipe, data and seed that trained it, the metric that it
-reached, and a hash of the weights. Nothing in it is code, and nothing is unpickled.
+reached, the joules that it took, and a hash of the weights. Nothing in it is code, and nothing is unpickled.
 """
 
 import hashlib
@@ -15,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from course_lib.energy import Energy
 from course_lib.model import Model
 
 HEADER = "course"
@@ -22,7 +23,16 @@ WEIGHTS = files("course_lib") / "weights"
 SUFFIX = ".safetensors"
 
 
-def save(path: Path | str, model: Model, *, recipe: str, data: str, seed: int, metrics: dict[str, float]) -> None:
+def save(
+    path: Path | str,
+    model: Model,
+    *,
+    recipe: str,
+    data: str,
+    seed: int,
+    metrics: dict[str, float],
+    energy: Energy | None = None,
+) -> None:
     """Write a model's weights, in half precision, with all that is needed to judge and rebuild it.
 
     Parameters
@@ -35,6 +45,8 @@ def save(path: Path | str, model: Model, *, recipe: str, data: str, seed: int, m
     seed : int
     metrics : dict of str to float
         What it reached, measured on the weights as they are stored.
+    energy : Energy, optional
+        What its training took, as the meter of `fit` read it.
     """
     weights = {name: _halved(tensor) for name, tensor in model.state_dict().items()}
     header = {
@@ -45,7 +57,7 @@ def save(path: Path | str, model: Model, *, recipe: str, data: str, seed: int, m
         "seed": seed,
         "metrics": metrics,
         "sha256": _sha256(weights),
-    }
+    } | ({"energy": energy._asdict()} if energy else {})
     save_file(weights, str(path), metadata={HEADER: json.dumps(header)})
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import torch
 
 from course_lib import __version__
-from course_lib.device import PROFILES, setup
+from course_lib.device import PROFILES, pick_device, setup
+from course_lib.energy.machine import gauges_of
 from course_lib.notebooks import catalogue
 
 PACKAGES = ("torch", "torchvision", "numpy", "matplotlib", "pillow", "ipywidgets", "jupyterlab", "nbconvert")
@@ -30,6 +31,7 @@ def doctor(options) -> int:
 
 def _machine() -> Iterator[tuple[bool, str]]:
     yield True, f"{setup()}"
+    yield True, f"energy: {', '.join(gauges_of(pick_device()))}"
     if not torch.cuda.is_available() and shutil.which("nvidia-smi"):
         built = f"CUDA {torch.version.cuda}" if torch.version.cuda else "no CUDA at all"
         yield False, f"there is an NVIDIA driver, but this torch is built for {built}: install a torch that fits it"

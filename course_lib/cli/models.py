@@ -21,8 +21,10 @@ from tqdm import tqdm
 
 from course_lib import recipes
 from course_lib.checkpoints import info, load, pretrained, rounded, save
+from course_lib.cli.provenance import attest
 from course_lib.data.images import to_uint8
 from course_lib.device import pick_device, seeded
+from course_lib.energy import Energy
 from course_lib.model import Model, last
 
 BATCH = 250
@@ -45,6 +47,8 @@ def sample(options) -> int:
         ]
     out.parent.mkdir(parents=True, exist_ok=True)
     WRITERS[out.suffix](out, torch.cat(parts), asked.cpu())
+    if out.suffix == ".png":
+        attest(out, options)
     print(out)
     return 0
 
@@ -101,14 +105,16 @@ def train(options) -> int:
     state = _state(out, options.resume)
     images = recipe.data().to(pick_device())
     model = recipe.train(recipe.build().to(pick_device()), images, resume=state)
-    if (done := _steps_done(state)) < recipe.STEPS:
+    done, energy = _left_in(state)
+    if done < recipe.STEPS:
         print(f"course: stopped at step {done} of {recipe.STEPS}; go on with --resume ({state})", file=sys.stderr)
         return 130
     metrics = recipe.evaluate(rounded(model))
     data = f"{recipe.data.__doc__ or options.recipe} ({len(images):,} images)"
-    save(out, model, recipe=options.recipe, data=data, seed=recipe.SEED, metrics=metrics)
+    save(out, model, recipe=options.recipe, data=data, seed=recipe.SEED, metrics=metrics, energy=energy)
     state.unlink()
     print(out, *(f"{name} {value:.4g}" for name, value in metrics.items()), sep="  ")
+    print(f"trained with {energy}")
     return 0
 
 
@@ -122,8 +128,10 @@ def _state(out: Path, resume: bool) -> Path:
     return state
 
 
-def _steps_done(state: Path) -> int:
-    return torch.load(state, map_location="cpu", weights_only=True)["training"]["done"]
+def _left_in(state: Path) -> tuple[int, Energy]:
+    """The steps that a run has made and the joules that they took."""
+    left = torch.load(state, map_location="cpu", weights_only=True)
+    return left["training"]["done"], Energy(**left["energy"])
 
 
 def evaluate(options) -> int:

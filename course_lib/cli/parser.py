@@ -68,7 +68,7 @@ def _for_readers(commands) -> None:
 
 
 def _for_experiments(commands) -> None:
-    from course_lib.cli import experiments, models
+    from course_lib.cli import experiments, models, provenance
 
     sample = _command(commands, "sample", models.sample, "draw images from a shipped checkpoint")
     sample.add_argument("name", help="fashion_flow, or the path of a .safetensors file")
@@ -79,6 +79,9 @@ def _for_experiments(commands) -> None:
         "--caption", help="what to draw, for models that read captions"
     )
     sample.add_argument("--seed", type=int, default=0)
+
+    verify = _command(commands, "verify", provenance.verify, "say what a picture states about its origin")
+    verify.add_argument("picture", type=Path, help="grid.png")
 
     train = _command(commands, "train", models.train, "train a checkpoint from its recipe")
     train.add_argument("recipe", help="fashion_flow")
@@ -130,7 +133,7 @@ def _natural(text: str) -> int:
 
 
 def _for_maintainers(commands) -> None:
-    from course_lib.cli import notebooks
+    from course_lib.cli import cards, notebooks
 
     build = _command(commands, "build", notebooks.build, "build the notebooks from notebooks/src, outputs included")
     build.add_argument("name", nargs="?", help="03_diffusion; default: all")
@@ -139,6 +142,9 @@ def _for_maintainers(commands) -> None:
 
     exercises = _command(commands, "exercises", notebooks.exercises, "write the student editions of solutions/")
     exercises.add_argument("--check", action="store_true", help="write nothing; fail if an edition is not up to date")
+
+    written = _command(commands, "cards", cards.cards, "write the model cards and datasheets from what was measured")
+    written.add_argument("--check", action="store_true", help="write nothing; fail if a card is not up to date")
 
 
 def _command(commands, name: str, function, help: str) -> argparse.ArgumentParser:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from course_lib.energy import Energy, Meter
 from course_lib.training.averaging import Ema
 from course_lib.training.steps import Step, train_steps
 
@@ -16,7 +17,23 @@ SECONDS_BETWEEN_SAVES = 120
 STEPS_BETWEEN_READINGS = 25
 
 
-def fit(training: train_steps, *, ema: Ema | None = None, resume: Path | str | None = None) -> dict[str, Tensor]:
+class Curves(dict[str, Tensor]):
+    """What a run reported and took.
+
+    A dictionary, "objective/term" -> its value at each step, float32 on the CPU; beside it, what the meter read.
+
+    Attributes
+    ----------
+    energy : Energy
+        Of the whole run, its parts before an interruption among them.
+    """
+
+    def __init__(self, values: dict[str, Tensor], energy: Energy) -> None:
+        super().__init__(values)
+        self.energy = energy
+
+
+def fit(training: train_steps, *, ema: Ema | None = None, resume: Path | str | None = None) -> Curves:
     """Train to the end under a progress bar.
 
     An interruption (the stop button, Ctrl-C) ends the run early and keeps what was learned.
@@ -31,18 +48,19 @@ def fit(training: train_steps, *, ema: Ema | None = None, resume: Path | str | N
 
     Returns
     -------
-    dict of str to Tensor
-        "objective/term" -> its value at each step of this call, float32 on the CPU.
+    Curves
+        "objective/term" -> its value at each step of this call, and in `energy` the joules of the run.
 
     Raises
     ------
     ValueError
         If a loss becomes infinite or NaN, or the file at `resume` belongs to another run.
     """
-    keeper = _Keeper(training, ema, Path(resume)) if resume else None
+    meter = Meter(training.model.device)
+    keeper = _Keeper(training, ema, meter, Path(resume)) if resume else None
     history = _History()
     bar = tqdm(total=training.steps, initial=training.done, desc=type(training.model).__name__, unit="step")
-    with bar:
+    with bar, meter:
         try:
             for step in training:
                 history.add(step)
@@ -59,7 +77,7 @@ def fit(training: train_steps, *, ema: Ema | None = None, resume: Path | str | N
         history.read()
     if keeper:
         keeper.save()  # not after a divergence: the state saved before it is worth more
-    return history.curves()
+    return Curves(history.curves(), meter.energy())
 
 
 class _History:
@@ -94,8 +112,8 @@ class _History:
 class _Keeper:
     """Writes a run's state to a file now and then, and reads it back at the start."""
 
-    def __init__(self, training: train_steps, ema: Ema | None, path: Path) -> None:
-        self.parts = {"training": training} | ({"ema": ema} if ema else {})
+    def __init__(self, training: train_steps, ema: Ema | None, meter: Meter, path: Path) -> None:
+        self.parts = {"training": training, "energy": meter} | ({"ema": ema} if ema else {})
         self.path, self.saved_at = path, time.monotonic()
         if path.exists():
             self._load()

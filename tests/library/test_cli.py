@@ -142,7 +142,8 @@ def test_the_seed_decides_and_a_label_holds_for_all(checkpoint, tmp_path):
     assert (pixels(0) != pixels(1)).any()
 
 
-def test_samples_as_a_picture(checkpoint, tmp_path):
+def test_samples_as_a_picture(checkpoint, tmp_path, monkeypatch):
+    monkeypatch.setenv("COURSE_DATA", str(tmp_path))  # where the key lies that signs pictures
     out = tmp_path / "grid.png"
     assert main(["sample", checkpoint, "--n", "7", "--out", str(out)]) == 0
     assert Image.open(out).size == (3 * 8 + 4 * 2, 3 * 8 + 4 * 2)  # three a row, 2 px between
@@ -158,7 +159,8 @@ def recipe(monkeypatch):
     """A recipe that trains nothing; its `stop_at` is where an interruption happens."""
 
     def train(model, images, resume):
-        torch.save({"training": {"done": min(recipe.stop_at, recipe.STEPS)}}, resume)
+        energy = {"joules": {"processor": 36.0}, "seconds": 3.0}
+        torch.save({"training": {"done": min(recipe.stop_at, recipe.STEPS)}, "energy": energy}, resume)
         return model
 
     def data():
@@ -181,6 +183,8 @@ def test_train_writes_a_checkpoint_that_states_its_metric(recipe, tmp_path, caps
     assert header["recipe"] == "blank"
     assert header["seed"] == 7
     assert header["metrics"] == {"distance": 0.25}
+    assert header["energy"] == {"joules": {"processor": 36.0}, "seconds": 3.0}
+    assert "trained with 36 J" in capsys.readouterr().out
     assert header["data"] == "Blank images. (4 images)"
     assert not out.with_suffix(".state").exists()
     assert main(["evaluate", str(out)]) == 0
@@ -201,7 +205,7 @@ def test_an_interrupted_training_writes_no_checkpoint_and_can_go_on(recipe, tmp_
 def test_doctor_finds_data_and_weights_in_place(capsys):
     assert main(["doctor"]) == 0
     told = capsys.readouterr().out
-    for name in ("profile smoke", "torch", "disk", "data fashion", *checkpoints.available()):
+    for name in ("profile smoke", "energy: ", "torch", "disk", "data fashion", *checkpoints.available()):
         assert name in told
     assert "BAD" not in told
 

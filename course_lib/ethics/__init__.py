@@ -1,0 +1,1 @@
+"""What generative models do to the world, measured: bias, fakes and their marks, memory, energy. One topic a file."""
