@@ -1,0 +1,173 @@
+"""Where should a picture come from: from noise, or from the source itself?
+
+Both models here draw from p(x | y), by the same network, trained with the same least squares on paths:
+
+    flow      x_t = (1 - t) x + t eps                                  starts at noise; the source is only shown
+    bridge    x_t = (1 - t) x + t y + spread sqrt(t (1 - t)) eps       starts at the source, is exact at both ends
+
+A flow has nothing to begin with and follows an ordinary differential equation. A bridge begins at y, so what x and
+y share need not be drawn; but from one point an ordinary equation leads to one point only, so the noise of its
+draws has to come in on the way: each step guesses x and draws the next state of a Brownian bridge between the two.
+
+We take the flow where source and target share little (a day, its night), and the bridge where they share nearly
+all (a coarse picture, a fine one). `course_lib.experiments` holds both on both.
+
+Lipman et al. 2023; Liu et al. 2023, I2SB: Image-to-Image Schrödinger Bridge; Albergo et al. 2023, Stochastic
+Interpolants.
+"""
+
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+from torch.nn.functional import mse_loss
+
+from course_lib.applications.translation import Translator
+from course_lib.data.images import Batch
+from course_lib.diffusion import schedules
+from course_lib.diffusion.schedules import add_noise
+from course_lib.diffusion.solvers import adams_bashforth, times
+
+
+class PairedFlow(Translator):
+    """A flow from noise to targets that is shown the source. Parameters as `Translator`."""
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Mean squared error of the velocity, at logit-normal times (as `diffusion.flow`)."""
+        x0, y = batch
+        t, eps = torch.randn(len(x0), device=x0.device).sigmoid(), torch.randn_like(x0)
+        v = self.net(add_noise(x0, eps, t, schedules.flow), t, y)
+        return {"loss": mse_loss(v.float(), eps - x0)}
+
+    def sample(
+        self, n: int, y: Tensor | None = None, *, steps: int = 16, noise: Tensor | None = None
+    ) -> Iterator[Tensor]:
+        """Follow the field from noise to targets.
+
+        Parameters
+        ----------
+        n : int
+        y : Tensor, float, (n, given, H, W), optional
+            The sources; grey pictures if not given.
+        steps : int
+            One network evaluation each.
+        noise : Tensor, (n, channels, H, W), optional
+
+        Yields
+        ------
+        Tensor, float32, (n, channels, H, W)
+            The state after each step; the last is the pictures, in about [-1, 1].
+        """
+        y, noise = self.begin(n, y, noise)
+        yield from adams_bashforth(lambda x, t: self.predict(x, t, y), noise, times(steps))
+
+
+class Bridge(Translator):
+    """A Brownian bridge from sources to targets.
+
+    Parameters
+    ----------
+    channels, size, width, depth, fold : int
+        As `Translator`; source and target have the same channels.
+    spread : float
+        Standard deviation of the noise on the way, more than 0: half of it in the middle.
+    """
+
+    def __init__(
+        self, channels: int = 3, size: int = 32, width: int = 32, depth: int = 1, fold: int = 1, spread: float = 0.5
+    ) -> None:
+        if spread <= 0:
+            raise ValueError(f"spread must be more than 0, got {spread}: without noise all draws are one")
+        super().__init__(channels, channels, size, width, depth, fold)
+        del self.config["given"]  # it is `channels`
+        self.config["spread"] = self.spread = spread
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Mean squared error of (x_t - x_0) / (spread sqrt(t)), whose size hardly changes (Liu et al. 2023, eq. 12)."""
+        x0, y = batch
+        t, eps = 1 - torch.rand(len(x0), 1, 1, 1, device=x0.device), torch.randn_like(x0)
+        x_t = between(x0, y, t, self.spread, eps)
+        way = self.net(x_t, t.flatten(), y)
+        return {"loss": mse_loss(way.float(), (x_t - x0) / (self.spread * t.sqrt()))}
+
+    @torch.no_grad()
+    def sample(
+        self, n: int, y: Tensor | None = None, *, steps: int = 16, generator: torch.Generator | None = None
+    ) -> Iterator[Tensor]:
+        """Walk from the sources to targets.
+
+        Parameters
+        ----------
+        n, y, steps
+            As for `PairedFlow`.
+        generator : torch.Generator, optional
+            Of the noise on the way.
+
+        Yields
+        ------
+        Tensor, float32, (n, channels, H, W)
+            The state after each step; the last is the pictures, in about [-1, 1].
+        """
+        y, _ = self.begin(n, y, None)
+        denoise = lambda x, t: x - self.spread * t.sqrt() * self.predict(x, t, y)
+        yield from walk(denoise, y, times(steps), self.spread, generator)
+
+
+def between(x0: Tensor, y: Tensor, t: Tensor, spread: float, eps: Tensor) -> Tensor:
+    """A state of the Brownian bridge from x_0 at t = 0 to y at t = 1 (Liu et al. 2023, eq. 11).
+
+    Parameters
+    ----------
+    x0, y, eps : Tensor, (B, ...)
+        Target, source and standard normal noise.
+    t : Tensor, in [0, 1], of a shape that multiplies them
+    spread : float
+
+    Examples
+    --------
+    >>> x0, y, eps = torch.zeros(1), torch.ones(1), torch.ones(1)
+    >>> [between(x0, y, torch.tensor(t), 0.5, eps).item() for t in (0.0, 0.5, 1.0)]
+    [0.0, 0.75, 1.0]
+    """
+    if not x0.shape == y.shape == eps.shape:
+        shapes = [tuple(part.shape) for part in (x0, y, eps)]
+        raise ValueError(f"target, source and noise must have one shape, got {shapes}")
+    return (1 - t) * x0 + t * y + spread * (t * (1 - t)).sqrt() * eps
+
+
+@torch.no_grad()
+def walk(
+    denoise: Callable[[Tensor, Tensor], Tensor],
+    y: Tensor,
+    times: Tensor,
+    spread: float,
+    generator: torch.Generator | None = None,
+) -> Iterator[Tensor]:
+    """From the source to a target, each step a draw from the bridge between the state and the guess.
+
+    Between x_0 at time 0 and x_t at time t, a Brownian bridge at s has mean x_0 + (x_t - x_0) s / t and variance
+    spread^2 s (t - s) / t. If the guess is the target, the states at all times are those of `between`, however few
+    the steps.
+
+    Parameters
+    ----------
+    denoise : callable
+        (x_t, t) -> the mean target x_0 given the state.
+    y : Tensor, (B, ...)
+    times : Tensor, (steps + 1,)
+        Falling, from 1 (source) to 0 (target).
+    spread : float
+    generator : torch.Generator, optional
+
+    Yields
+    ------
+    Tensor, (B, ...)
+        The state at each of times[1:].
+    """
+    x = y
+    for t, s in pairwise(times.to(y)):
+        x0 = denoise(x, t)
+        z = torch.randn(y.shape, generator=generator, device=y.device, dtype=y.dtype)
+        x = torch.lerp(x0, x, s / t) + spread * (s * (t - s) / t).sqrt() * z
+        yield x
