@@ -1,10 +1,10 @@
 """One call from pictures to a trained model, for the course's data sets and for a learner's own.
 
-    learn(MeanRegression(), pairs, steps=1_500)                       regressions, flows, bridges
-    learn_game(Pix2Pix(), pairs, steps=1_500)                         pix2pix and CycleGAN
-    learn_game(CycleGan(), Unpaired(days, nights), steps=3_000)
+    learn(steady(Bridge(), pairs, 1_500))                               regressions, flows, bridges
+    learn(game(Pix2Pix(), pairs, 1_500))                                pix2pix
+    learn(game(CycleGan(), Unpaired(days, nights), 3_000))              CycleGAN
 
-What it does is `course_lib.training`: look there for the loop.
+The loop itself is `course_lib.training`; here stand the settings that have served all of them.
 """
 
 from functools import partial
@@ -15,27 +15,12 @@ from course_lib.data.unpaired import Unpaired
 from course_lib.model import Model
 from course_lib.training import Ema, adamw, fit, train_steps, warmup_cosine
 
+BATCH = 64
 
-def learn(
-    model: Model, data: Pairs, steps: int, *, batch: int = 64, seed: int = 0, resume: Path | None = None
-) -> Model:
-    """Train a model with one objective on pairs, and return it with averaged weights.
 
-    Parameters
-    ----------
-    model : Model
-        A `Translator` that does not play; trained in place, on its device.
-    data : Pairs
-        On the model's device: `data.to(model.device)`.
-    steps : int
-    batch : int
-        Pairs a step.
-    seed : int
-        Of the order of the pairs and of the noise.
-    resume : path, optional
-        As for `fit`.
-    """
-    training = train_steps(
+def steady(model: Model, data: Pairs, steps: int, *, batch: int = BATCH, seed: int = 0) -> train_steps:
+    """The training of a model with one objective; the data lie on the model's device."""
+    return train_steps(
         model,
         data.batches(batch, seed),
         steps,
@@ -43,14 +28,11 @@ def learn(
         lr_factor=warmup_cosine(steps),
         seed=seed,
     )
-    return _averaged(model, training, steps, resume)
 
 
-def learn_game(
-    model: Model, data: Pairs | Unpaired, steps: int, *, batch: int = 64, seed: int = 0, resume: Path | None = None
-) -> Model:
-    """As `learn`, for models that play: Adam without momentum, at half the rate."""
-    training = train_steps(
+def game(model: Model, data: Pairs | Unpaired, steps: int, *, batch: int = BATCH, seed: int = 0) -> train_steps:
+    """The training of models that play: at half the rate, without momentum, as an opponent's past is no guide."""
+    return train_steps(
         model,
         data.batches(batch, seed),
         steps,
@@ -58,10 +40,15 @@ def learn_game(
         lr_factor=warmup_cosine(steps),
         seed=seed,
     )
-    return _averaged(model, training, steps, resume)
 
 
-def _averaged(model: Model, training: train_steps, steps: int, resume: Path | None) -> Model:
-    ema = Ema(model, decay=0.998)
+def learn(training: train_steps, resume: Path | None = None) -> Model:
+    """Train to the end, as `fit` does, and return the model with averaged weights."""
+    ema = averaged(training)
     fit(training, ema=ema, resume=resume)
     return ema.model
+
+
+def averaged(training: train_steps) -> Ema:
+    """The average that `learn` takes, for those who drain a training themselves."""
+    return Ema(training.model, decay=0.998)

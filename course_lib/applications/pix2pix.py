@@ -27,7 +27,7 @@ from course_lib.gans.networks import SLOPE, Residual
 from course_lib.model import Objective
 
 R3GAN = replace(relativistic, weight=0.3)
-SHARE = 1 / 4  # of each batch pays the penalty, which costs two more passes in float32
+SHARE = 1 / 8  # of each batch pays the penalty, which costs two more passes in float32
 
 
 class PatchCritic(nn.Module):

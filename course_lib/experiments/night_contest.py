@@ -1,0 +1,78 @@
+"""night_contest: five answers to one question, what does this place look like by night?
+
+One network, equal steps, equal batches in equal order. Two regressions, a game, a flow and a bridge are trained on
+three continents and asked about the Americas. A day does not determine its night, so all of them err; what differs
+is whether an answer looks like a night, and whether several answers tell how sure one may be.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+from course_lib.applications.bridge import Bridge
+from course_lib.applications.learning import averaged, game, steady
+from course_lib.applications.measures import draws
+from course_lib.applications.pix2pix import Pix2Pix
+from course_lib.applications.translation import MeanRegression, MedianRegression, Translator
+from course_lib.data.pairs import Pairs
+from course_lib.device import device_name, seeded
+from course_lib.experiments import Run, thinned
+from course_lib.model import last
+from course_lib.recipes import night_flow
+from course_lib.training import fit, train_steps
+
+SIZES = {"size": night_flow.SIZE, "width": 32, "depth": 1}
+WAYS: dict[str, tuple[Callable[[], Translator], Callable[..., train_steps]]] = {
+    "L2": (lambda: MeanRegression(**SIZES), steady),
+    "L1": (lambda: MedianRegression(**SIZES), steady),
+    "pix2pix": (lambda: Pix2Pix(**SIZES, critic=24), game),
+    "flow": (night_flow.build, steady),
+    "bridge": (lambda: Bridge(**SIZES), steady),
+}
+STEPS = night_flow.STEPS
+MEASURED = 300  # places
+
+
+def run() -> Iterator[Run]:
+    regression = None
+    for name in WAYS:
+        finished, model = play(name, regression)
+        regression = model if name == "L2" else regression
+        yield finished
+
+
+def play(name: str, regression: Translator | None, steps: int = STEPS) -> tuple[Run, Translator]:
+    """Train one of them and judge it where it never was, and where it learned ("seen")."""
+    build, training_of = WAYS[name]
+    torch.manual_seed(night_flow.SEED)
+    start, pairs, model = time.process_time(), night_flow.data(), build()
+    training = training_of(model, pairs, steps, seed=night_flow.SEED)
+    ema = averaged(training)
+    curves = {key: thinned(curve) for key, curve in fit(training, ema=ema).items()}
+    seconds = round(time.process_time() - start, 1)
+    results = {"parameters": float(sum(p.numel() for p in model.net.parameters()))} | judged(ema.model, regression)
+    return Run(name, night_flow.SEED, steps, seconds, device_name(model.device), results, curves), ema.model
+
+
+def judged(model: Translator, regression: Translator | None) -> dict[str, float]:
+    new, seen = night_flow.places(MEASURED), night_flow.places(MEASURED, "train")
+    results = night_flow.judged(model, new)
+    results |= {f"seen {key}": value for key, value in night_flow.judged(model, seen).items()}
+    if regression is not None:
+        results |= {"to L2": beside(model, regression, new), "seen to L2": beside(model, regression, seen)}
+    return results
+
+
+def beside(model: Translator, regression: Translator, pairs: Pairs) -> float:
+    """How far the mean of many draws is from the regression's answer, in mean square; 0 if both know p(x | y)."""
+    answer = last(regression.sample(len(pairs), pairs.y))
+    with seeded(night_flow.SEED, model.device):
+        drawn = draws(model, pairs.y, night_flow.DRAWS)
+    return (gap(drawn, answer)).item()
+
+
+def gap(drawn: Tensor, answer: Tensor) -> Tensor:
+    """Squared distance of the mean that k draws estimate, without the part that is due to k."""
+    return (drawn.mean(0) - answer).square().mean() - drawn.var(0).mean() / len(drawn)
