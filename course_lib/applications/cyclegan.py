@@ -64,7 +64,8 @@ class CycleGan(Model):
     critic : int
         Width of the critics.
     cycle : float
-        Weight of the cycle in the generators' loss, 0 or more (lambda of the paper, which takes 10).
+        Weight of the cycle in the generators' loss, 0 or more (lambda of the paper, which takes 10: our generators
+        begin with a closed cycle, and a heavy one holds them there).
     game : Game
         Played in training; a checkpoint does not need it.
     """
@@ -76,7 +77,7 @@ class CycleGan(Model):
         width: int = 32,
         depth: int = 3,
         critic: int = 16,
-        cycle: float = 5.0,
+        cycle: float = 1.0,
         game: Game = R3GAN,
     ) -> None:
         if size % 4 or min(channels, size, width, depth, critic) < 1 or cycle < 0:

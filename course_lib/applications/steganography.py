@@ -53,7 +53,8 @@ def noise_attack(between: Tensor, back: Translation, x: Tensor, levels: Sequence
         raise ValueError(f"levels must be standard deviations of 0 or more, got {list(levels)}")
     checked_images(between, "between")
     noise = torch.randn(between.shape, generator=torch.Generator().manual_seed(seed)).to(between)
-    return torch.stack([psnr(back(between + level / 127.5 * noise), x).mean() for level in levels])
+    attacked = (between + level / 127.5 * noise for level in levels)
+    return torch.stack([psnr(back(picture).clamp(-1, 1), x).mean() for picture in attacked])
 
 
 def stored(x: Tensor) -> Tensor:

@@ -74,7 +74,7 @@ def folder(path: Path | str, size: int = 64, channels: int = 3, least: int = 2) 
         raise ValueError(
             f"channels must be 1 or 3, size 8 to 512 pixels and least 1 or more, got {channels}, {size} and {least}"
         )
-    found, pixels, unread = _files(path), {}, {}
+    found, pixels, unread = image_files(path), {}, {}
     for file in found:
         try:
             pixels[file] = read_image(file, size, channels)
@@ -137,7 +137,7 @@ def _on_white(picture: Image.Image) -> Image.Image:
     return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
 
 
-def _files(path: Path) -> list[Path]:
+def image_files(path: Path) -> list[Path]:
     """Regular files below a folder, in the order of their paths; none that is hidden or in a hidden folder."""
     meant = lambda part: not part.startswith(".") and part not in NOT_MEANT
     found = [file for file in path.rglob("*") if all(map(meant, file.relative_to(path).parts)) and file.is_file()]

@@ -54,7 +54,7 @@ def train(model: CycleGan, images: Unpaired, steps: int = STEPS, resume: Path | 
 
 
 def evaluate(model: CycleGan, n: int = 300) -> dict[str, float]:
-    """PSNR against the hidden truth, both ways; what a cycle night -> day -> night brings back, and what noise leaves."""
+    """PSNR against the hidden truth, both ways; what night -> day -> night brings back, and what noise leaves."""
     pairs = scenes(n)
     day, night = pairs.y.to(model.device), pairs.x.to(model.device)
     there, back = translations(model)
