@@ -177,11 +177,29 @@ def image_scores(heat: Heat, share: float) -> Float[Tensor, " n"]:
     return flat.topk(max(1, round(share * flat.shape[1]))).values.mean(dim=1)
 
 
-def image_measures(scores: Tensor, odd: Tensor) -> dict[str, float]:
-    """How well scores (N,) tell odd images from good ones."""
-    return {"AUROC": auroc(scores, odd), "FPR@95": fpr_at(scores, odd)}
+def measures(scorer: Scorer, x: Tensor, masks: Tensor, *, share: float = 0.01, smooth: int = 5) -> dict[str, float]:
+    """How well a scorer tells images with faults from good ones, and finds the faults in them.
 
+    Parameters
+    ----------
+    scorer : callable
+    x : Tensor, float, (N, C, H, W) in [-1, 1]
+        Good images and odd ones.
+    masks : Tensor, bool, (N, 1, H, W)
+        True where something is wrong: nowhere in good images, everywhere in images of the wrong kind.
+    share, smooth
+        As `image_scores` and `heat_maps` take them.
 
-def pixel_measures(heat: Heat, masks: Tensor) -> dict[str, float]:
-    """How well heat finds the masks (N, 1, H, W)."""
-    return {"pixel AUROC": pixel_auroc(heat, masks), "AUPRO": aupro(heat, masks)}
+    Returns
+    -------
+    dict of str to float
+        Of images "AUROC" and "FPR@95"; of pixels "pixel AUROC" and "AUPRO".
+    """
+    heat = heat_maps(scorer, x, smooth=smooth)
+    scores, odd = image_scores(heat, share), masks.flatten(1).any(1)
+    return {
+        "AUROC": auroc(scores, odd),
+        "FPR@95": fpr_at(scores, odd),
+        "pixel AUROC": pixel_auroc(heat, masks.cpu()),
+        "AUPRO": aupro(heat, masks.cpu()),
+    }

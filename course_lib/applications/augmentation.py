@@ -112,7 +112,7 @@ def admitted(generator: Generator, labelled: Images) -> Generator:
     return generator
 
 
-def train_generator(labelled: Images, steps: int, seed: int, evaluations: int = 10) -> Generator:
+def train_generator(labelled: Images, steps: int, seed: int, evaluations: int = 8) -> Generator:
     """A small class-conditional flow, trained on these images and watched.
 
     Parameters
@@ -126,7 +126,7 @@ def train_generator(labelled: Images, steps: int, seed: int, evaluations: int = 
     with seeded(seed, labelled.pixels.device):
         model = Flow(channels, size, width=32, depth=1, classes=len(labelled.classes))
     model, seen = model.to(labelled.pixels.device), set()
-    ema = Ema(model, decay=0.995)
+    ema = Ema(model, decay=0.99)
     batches = witnessed(labelled.batches(min(32, len(labelled)), seed), seen)
     for _ in train_steps(
         model, batches, steps, optimizer=partial(adamw, lr=2e-3), lr_factor=warmup_cosine(steps), seed=seed
