@@ -37,8 +37,8 @@ class PairedFlow(Translator):
         """Mean squared error of the velocity, at logit-normal times (as `diffusion.flow`)."""
         x0, y = batch
         t, eps = torch.randn(len(x0), device=x0.device).sigmoid(), torch.randn_like(x0)
-        v = self.net(add_noise(x0, eps, t, schedules.flow), t, y)
-        return {"loss": mse_loss(v.float(), eps - x0)}
+        v = self.net(add_noise(x0, eps, t, schedules.flow), t, y).float() - self.kept(y)
+        return {"loss": mse_loss(v, eps - x0)}
 
     def sample(
         self, n: int, y: Tensor | None = None, *, steps: int = 16, noise: Tensor | None = None
@@ -60,7 +60,8 @@ class PairedFlow(Translator):
             The state after each step; the last is the pictures, in about [-1, 1].
         """
         y, noise = self.begin(n, y, noise)
-        yield from adams_bashforth(lambda x, t: self.predict(x, t, y), noise, times(steps))
+        velocity = lambda x, t: self.predict(x, t, y) - self.kept(y)
+        yield from adams_bashforth(velocity, noise, times(steps))
 
 
 class Bridge(Translator):
@@ -71,7 +72,8 @@ class Bridge(Translator):
     channels, size, width, depth, fold : int
         As `Translator`; source and target have the same channels.
     spread : float
-        Standard deviation of the noise on the way, more than 0: half of it in the middle.
+        Of the noise on the way, more than 0: its standard deviation is half of it in the middle. About the size of
+        what is to be drawn serves well: more takes more steps to walk off, less leaves nothing to draw from.
     """
 
     def __init__(
@@ -80,7 +82,7 @@ class Bridge(Translator):
         if spread <= 0:
             raise ValueError(f"spread must be more than 0, got {spread}: without noise all draws are one")
         super().__init__(channels, channels, size, width, depth, fold)
-        del self.config["given"]  # it is `channels`
+        del self.config["given"], self.config["keep"]  # it begins at the source, whatever it keeps
         self.config["spread"] = self.spread = spread
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:

@@ -22,6 +22,7 @@ from torch.nn.functional import l1_loss, leaky_relu, pixel_unshuffle
 
 from course_lib.applications.translation import Translator
 from course_lib.data.images import Batch
+from course_lib.device import precision
 from course_lib.gans.games import Game, relativistic
 from course_lib.gans.networks import SLOPE, Residual
 from course_lib.model import Objective
@@ -96,7 +97,7 @@ class Pix2Pix(Translator):
 
     Parameters
     ----------
-    channels, given, size, width, depth, fold : int
+    channels, given, size, width, depth, fold, keep
         As `Translator`.
     critic : int
         Width of the critic.
@@ -114,13 +115,14 @@ class Pix2Pix(Translator):
         width: int = 32,
         depth: int = 1,
         fold: int = 1,
+        keep: float = 0.0,
         critic: int = 32,
         weight: float = 1.0,
         game: Game = R3GAN,
     ) -> None:
         if weight < 0 or critic < 1:
             raise ValueError(f"weight must be 0 or more and critic at least 1, got {weight} and {critic}")
-        super().__init__(channels, given, size, width, depth, fold)
+        super().__init__(channels, given, size, width, depth, fold, keep)
         self.config |= {"critic": critic, "weight": weight}
         self.critic, self.weight, self.game = PatchCritic(channels + given, critic, fold), weight, game
 
@@ -146,10 +148,12 @@ class Pix2Pix(Translator):
         """One picture a source, float32, from the noise given or from fresh noise."""
         shape = (len(y), self.config["channels"], *y.shape[2:])
         noise = torch.randn(shape, device=y.device) if noise is None else noise
-        return self.net(noise, y.new_ones(len(y)), y).float()
+        return self.kept(y) + self.net(noise, y.new_ones(len(y)), y).float()
 
     @torch.no_grad()
     def sample(self, n: int, y: Tensor | None = None, *, noise: Tensor | None = None) -> Iterator[Tensor]:
         """Translate sources y (n, given, H, W) in one step, from noise of the targets' shape; yields the pictures."""
         y, noise = self.begin(n, y, noise)
-        yield self.predict(noise, torch.ones((), device=y.device), y)
+        with precision(y.device).autocast(y.device):
+            pictures = self.generate(y, noise)
+        yield pictures

@@ -50,12 +50,12 @@ def coarse_and_fine(images: Images, factor: int = FACTOR) -> Pairs:
 
     Examples
     --------
-    >>> images = Images(torch.arange(16, dtype=torch.uint8).view(1, 1, 4, 4), torch.zeros(1, dtype=torch.int64))
-    >>> coarse_and_fine(images, 2).source[0, 0]
-    tensor([[ 2,  2,  4,  4],
-            [ 2,  2,  4,  4],
-            [10, 10, 12, 12],
-            [10, 10, 12, 12]], dtype=torch.uint8)
+    >>> pixels = 2 * torch.arange(16, dtype=torch.uint8).view(1, 1, 4, 4)
+    >>> coarse_and_fine(Images(pixels, torch.zeros(1, dtype=torch.int64)), factor=2).source[0, 0]
+    tensor([[ 5,  5,  9,  9],
+            [ 5,  5,  9,  9],
+            [21, 21, 25, 25],
+            [21, 21, 25, 25]], dtype=torch.uint8)
     """
     seen = _blocks(images.pixels, factor)
     source = to_uint8(seen.pseudo_inverse(seen.forward(images.x)))
@@ -119,7 +119,6 @@ def plane(x: Tensor, truth: Tensor, source: Tensor, factor: int = FACTOR) -> Pla
     """Place results (N, C, H, W) in [-1, 1] on the plane, beside the truth and what they were made from."""
     if x.shape != truth.shape:
         raise ValueError(f"each result needs its truth, got {tuple(x.shape)} and {tuple(truth.shape)}")
-    x = x.clamp(-1, 1)
     return Place(
         (x - truth).square().mean().item(),
         patch_distance(x, truth).item(),

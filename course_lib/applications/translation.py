@@ -60,24 +60,40 @@ class Translator(Model):
         Pixels a side in training, a multiple of 4 fold. Larger pictures can be translated, too.
     width, depth, fold : int
         Of the network (`SourceUNet`).
+    keep : float
+        How much of the source an answer begins with: 0 where source and target are unlike, 1 where the network
+        should only learn what to add, as in super-resolution (Kim et al. 2016, VDSR).
     """
 
     def __init__(
-        self, channels: int = 3, given: int = 3, size: int = 32, width: int = 32, depth: int = 1, fold: int = 1
+        self,
+        channels: int = 3,
+        given: int = 3,
+        size: int = 32,
+        width: int = 32,
+        depth: int = 1,
+        fold: int = 1,
+        keep: float = 0.0,
     ) -> None:
         if min(channels, given, size, fold) < 1 or size % (4 * fold):
             raise ValueError(
                 "size must be a multiple of 4 fold, and channels, given and fold at least 1; "
                 f"got {size}, {fold}, {channels}, {given}"
             )
-        super().__init__(channels=channels, given=given, size=size, width=width, depth=depth, fold=fold)
-        self.given, self.least = given, 4 * fold
+        if keep and given != channels:
+            raise ValueError(f"what is kept of a source must have the target's channels, got {given} and {channels}")
+        super().__init__(channels=channels, given=given, size=size, width=width, depth=depth, fold=fold, keep=keep)
+        self.given, self.least, self.keep = given, 4 * fold, keep
         self.net = SourceUNet(channels, given, width, depth, fold)
 
     def predict(self, x: Tensor, t: Tensor, source: Tensor) -> Tensor:
-        """What the network answers, float32, in the precision that fits the device; t is () or (B,)."""
+        """The network's answer, float32, in the precision that fits the device; t is () or (B,)."""
         with precision(x.device).autocast(x.device):
             return self.net(x, t.expand(len(x)), source).float()
+
+    def kept(self, y: Tensor) -> Tensor:
+        """What an answer begins with: a part of the source, or 0."""
+        return self.keep * y if self.keep else y.new_zeros(())
 
     def check(self, batch: Batch) -> None:
         super().check(batch)
@@ -125,7 +141,7 @@ class Regression(Translator):
     def answer(self, y: Tensor) -> Tensor:
         """The network of the others, with nothing to start from (x = 0) at the time of pure noise (t = 1)."""
         nothing = y.new_zeros(len(y), self.config["channels"], *y.shape[2:])
-        return self.net(nothing, y.new_ones(len(y)), y).float()
+        return self.kept(y) + self.net(nothing, y.new_ones(len(y)), y).float()
 
     @torch.no_grad()
     def sample(self, n: int, y: Tensor | None = None) -> Iterator[Tensor]:

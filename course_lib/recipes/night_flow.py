@@ -19,7 +19,7 @@ from course_lib.gans.transport import wasserstein
 from course_lib.model import Model, last
 
 SIZE = 32
-STEPS = 800
+STEPS = 600
 SEED = 0
 DRAWS = 8
 

@@ -54,8 +54,16 @@ def test_keeps_the_contract(build):
     check_model(build(), batch())
 
 
-def test_a_folded_network_keeps_the_contract():
-    check_model(PairedFlow(size=SIZE, fold=2), batch())
+def test_one_that_is_folded_and_keeps_the_source_keeps_the_contract():
+    check_model(PairedFlow(size=SIZE, fold=2, keep=1.0), batch())
+
+
+def test_untrained_regressions_that_keep_the_source_answer_with_it():
+    source = torch.rand(2, 3, SIZE, SIZE)
+    assert torch.equal(last(MeanRegression(size=SIZE, keep=1.0).sample(2, source)), source)
+    assert torch.equal(last(MedianRegression(size=SIZE).sample(2, source)), torch.zeros_like(source))
+    with pytest.raises(ValueError, match="kept"):
+        MeanRegression(channels=3, given=1, size=SIZE, keep=1.0)
 
 
 @each
