@@ -157,7 +157,7 @@ def jittered(labelled: Images, seed: int) -> Iterator[Batch]:
 
 def mixed(labelled: Images, synthetic: Images, seed: int) -> Iterator[Batch]:
     """Batches that are half real and half synthetic."""
-    half = min(BATCH // 2, len(labelled))
+    half = min(BATCH // 2, len(labelled), len(synthetic))
     for real, drawn in zip(labelled.batches(half, seed), synthetic.batches(half, seed)):
         yield Batch(torch.cat([real.x, drawn.x]), torch.cat([real.y, drawn.y]))
 
@@ -195,7 +195,7 @@ def train_classifier(batches: Iterable[Batch], classes: int, channels: int, step
     """A small convolutional classifier: as many updates whatever its batches are made of."""
     with seeded(seed, torch.device("cpu")):
         model = FeatureNet(channels, classes, dim=64)
-    for _ in train_steps(model, batches, steps, lr_factor=warmup_cosine(steps), seed=seed):
+    for _ in train_steps(model, batches, steps, lr_factor=warmup_cosine(steps, warmup=20), seed=seed):
         pass
     return model.eval()
 
