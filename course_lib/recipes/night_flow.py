@@ -11,7 +11,7 @@ from torch import Tensor
 
 from course_lib.applications.bridge import PairedFlow
 from course_lib.applications.learning import learn, steady
-from course_lib.applications.measures import agreement, draws, lit_share, patch_distance, sharpness
+from course_lib.applications.measures import agreement, coverage, draws, lit_share, patch_distance, sharpness
 from course_lib.data.earth import earth
 from course_lib.data.pairs import Pairs
 from course_lib.device import seeded
@@ -51,7 +51,11 @@ def places(n: int, split: str = "test") -> Pairs:
 
 
 def judged(model: Model, pairs: Pairs) -> dict[str, float]:
-    """What `evaluate` reports, of any model that translates; one that draws is asked `DRAWS` times for each place."""
+    """What `evaluate` reports, of any model that translates: it is asked `DRAWS` times for each place.
+
+    "lit" is the share of bright pixels, "lights" how far its distribution over places is from the true one, and
+    "coverage" how often the true share lies among those of the draws: 7/9 if the truth might be one of them.
+    """
     with seeded(SEED, model.device):
         drawn = draws(model, pairs.y.to(model.device), DRAWS).cpu()
     one, truth = drawn[0], pairs.x
@@ -59,6 +63,7 @@ def judged(model: Model, pairs: Pairs) -> dict[str, float]:
         **agreement(drawn, truth),
         "lit": lit_share(one).mean().item(),
         "true lit": lit_share(truth).mean().item(),
+        "coverage": coverage(torch.stack([lit_share(x) for x in drawn]), lit_share(truth)),
         "lights": wasserstein(lit_share(one), lit_share(truth)).item(),
         "sharpness": sharpness(one).item(),
         "true sharpness": sharpness(truth).item(),

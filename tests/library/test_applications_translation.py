@@ -22,6 +22,7 @@ from course_lib.applications.translation import MeanRegression, MedianRegression
 from course_lib.data.images import Batch
 from course_lib.data.pairs import Pairs
 from course_lib.diffusion.solvers import times
+from course_lib.experiments import night_contest
 from course_lib.gans.games import Game, relativistic
 from course_lib.model import last
 from course_lib.training import adamw, train_steps
@@ -297,6 +298,12 @@ def test_measures_refuse_what_does_not_fit():
         spectrum(torch.zeros(1, 1, 8, 4))
     with pytest.raises(ValueError, match="at least one draw"):
         draws(PairedFlow(size=SIZE), torch.zeros(1, 3, SIZE, SIZE), 0)
+
+
+def test_the_gap_to_a_regression_is_free_of_the_number_of_draws():
+    for k in (2, 50):
+        drawn = 0.5 + torch.randn(k, 400, 1, 4, 4)
+        assert abs(night_contest.gap(drawn, torch.zeros(400, 1, 4, 4)).item() - 0.25) < 0.03
 
 
 # Learning
