@@ -13,11 +13,9 @@ from torch import Tensor
 
 from course_lib.applications.bridge import Bridge
 from course_lib.applications.learning import averaged, game, steady
-from course_lib.applications.measures import draws
 from course_lib.applications.pix2pix import Pix2Pix
 from course_lib.applications.translation import MeanRegression, MedianRegression, Translator
-from course_lib.data.pairs import Pairs
-from course_lib.device import device_name, seeded
+from course_lib.device import device_name
 from course_lib.experiments import Run, thinned
 from course_lib.model import last
 from course_lib.recipes import night_flow
@@ -32,7 +30,7 @@ WAYS: dict[str, tuple[Callable[[], Translator], Callable[..., train_steps]]] = {
     "bridge": (lambda: Bridge(**SIZES), steady),
 }
 STEPS = night_flow.STEPS
-MEASURED = 300  # places
+MEASURED = 150  # places
 
 
 def run() -> Iterator[Run]:
@@ -57,22 +55,18 @@ def play(name: str, regression: Translator | None, steps: int = STEPS) -> tuple[
 
 
 def judged(model: Translator, regression: Translator | None) -> dict[str, float]:
-    new, seen = night_flow.places(MEASURED), night_flow.places(MEASURED, "train")
-    results = night_flow.judged(model, new)
-    results |= {f"seen {key}": value for key, value in night_flow.judged(model, seen).items()}
-    if regression is not None:
-        results |= {"to L2": beside(model, regression, new), "seen to L2": beside(model, regression, seen)}
+    """All measures on both sides of the Atlantic; "to L2" is the gap between the draws' mean and the regression."""
+    results = {}
+    for prefix, split in (("", "test"), ("seen ", "train")):
+        pairs = night_flow.places(MEASURED, split)
+        drawn = night_flow.answers(model, pairs)
+        found = night_flow.judged(drawn, pairs.x)
+        if regression is not None:
+            found["to L2"] = gap(drawn, last(regression.sample(len(pairs), pairs.y))).item()
+        results |= {f"{prefix}{key}": value for key, value in found.items()}
     return results
 
 
-def beside(model: Translator, regression: Translator, pairs: Pairs) -> float:
-    """How far the mean of many draws is from the regression's answer, in mean square; 0 if both know p(x | y)."""
-    answer = last(regression.sample(len(pairs), pairs.y))
-    with seeded(night_flow.SEED, model.device):
-        drawn = draws(model, pairs.y, night_flow.DRAWS)
-    return (gap(drawn, answer)).item()
-
-
 def gap(drawn: Tensor, answer: Tensor) -> Tensor:
-    """Squared distance of the mean that k draws estimate, without the part that is due to k."""
+    """Squared distance from an answer to the mean that k draws estimate, without the part that is due to k."""
     return (drawn.mean(0) - answer).square().mean() - drawn.var(0).mean() / len(drawn)

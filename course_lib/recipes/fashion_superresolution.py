@@ -18,7 +18,7 @@ from course_lib.data.pairs import Pairs
 from course_lib.device import seeded
 from course_lib.model import Model, last
 
-STEPS = 500
+STEPS = 400
 SEED = 0
 SPREAD = 0.5
 DRAWS = 4
@@ -44,7 +44,7 @@ def held_out(n: int) -> Pairs:
     return coarse_and_fine(fashion("test")[:n])
 
 
-def evaluate(model: Model, n: int = 500) -> dict[str, float]:
+def evaluate(model: Model, n: int = 200) -> dict[str, float]:
     """Places on the perception-distortion plane, and the squared errors of several draws, on test images."""
     return judged(model, held_out(n))
 
