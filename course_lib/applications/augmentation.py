@@ -16,18 +16,17 @@ Models Improves ImageNet Classification (from a generator of far more images, an
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from course_lib.applications.own import fit_flow
 from course_lib.data.images import Batch, Images, expect, to_float, to_uint8
 from course_lib.device import seeded
-from course_lib.diffusion.flow import Flow
 from course_lib.features import FeatureNet
 from course_lib.model import last
-from course_lib.training import Ema, adamw, train_steps, warmup_cosine
+from course_lib.training import train_steps, warmup_cosine
 
 BATCH = 64
 SHIFT = 3  # pixels
@@ -122,17 +121,15 @@ def train_generator(labelled: Images, steps: int, seed: int, evaluations: int = 
     evaluations : int
         Of the network, for each image that it draws.
     """
-    _, channels, size, _ = labelled.pixels.shape
-    with seeded(seed, labelled.pixels.device):
-        model = Flow(channels, size, width=32, depth=1, classes=len(labelled.classes))
-    model, seen = model.to(labelled.pixels.device), set()
-    ema = Ema(model, decay=0.99)
-    batches = witnessed(labelled.batches(min(32, len(labelled)), seed), seen)
-    for _ in train_steps(
-        model, batches, steps, optimizer=partial(adamw, lr=2e-3), lr_factor=warmup_cosine(steps), seed=seed
-    ):
-        ema.update()
-    return Generator(lambda y: last(ema.model.sample(len(y), y, steps=evaluations)), frozenset(seen))
+    seen: set[bytes] = set()
+    model = fit_flow(labelled, steps=steps, seed=seed, watch=lambda batches: witnessed(batches, seen))
+    return Generator(lambda y: last(model.sample(len(y), y, steps=evaluations)), frozenset(seen))
+
+
+def synthesised(labelled: Images, n: int, *, steps: int = 1_000, seed: int = 0) -> Images:
+    """n more labelled images for few, such as `folder(path, size)` gives, by a generator that saw these alone."""
+    generator = admitted(train_generator(labelled, steps, seed), labelled)
+    return bank(generator, n, labelled.classes, seed)
 
 
 def bank(generator: Generator, n: int, classes: tuple[str, ...], seed: int, part: int = 250) -> Images:

@@ -14,16 +14,13 @@ Vovk et al. 2005 (conformal prediction); Bates et al. 2023, Testing for Outliers
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from torch import Tensor
 
 from course_lib.applications.anomaly import Heat, Scorer, by_denoising, expectation, heat_maps, image_scores
+from course_lib.applications.own import fit_flow
 from course_lib.data.images import Images
-from course_lib.device import seeded
-from course_lib.diffusion.flow import Flow
-from course_lib.training import Ema, adamw, fit, train_steps, warmup_cosine
 
 TIMES = (0.2, 0.3, 0.4)  # of the noise; see recipes/textures_flow.py for the grounds
 HELD = 0.25  # of the good pieces set the threshold
@@ -143,22 +140,5 @@ def fit_detector(
         )
     order = torch.randperm(len(good), generator=torch.Generator().manual_seed(seed))
     clean, rest = good[order[:apart]], good[order[apart:]]
-    flow = _trained(Images(rest.pixels, torch.zeros_like(rest.labels)), steps, seed)
+    flow = fit_flow(Images(rest.pixels, torch.zeros_like(rest.labels)), steps=steps, batch=BATCH, seed=seed)
     return calibrated(by_denoising(expectation(flow, 0), times), clean.x, false_alarms=false_alarms)
-
-
-def _trained(images: Images, steps: int, seed: int) -> Flow:
-    with seeded(seed, images.pixels.device):
-        model = Flow(images.pixels.shape[1], images.pixels.shape[-1], width=32, depth=1, classes=1, drop=0.0)
-    model = model.to(images.pixels.device)
-    training = train_steps(
-        model,
-        images.batches(min(BATCH, len(images)), seed),
-        steps,
-        optimizer=partial(adamw, lr=2e-3),
-        lr_factor=warmup_cosine(steps),
-        seed=seed,
-    )
-    ema = Ema(model, decay=0.99)
-    fit(training, ema=ema)
-    return ema.model.eval()

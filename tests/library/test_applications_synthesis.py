@@ -2,9 +2,15 @@
 
 import pytest
 import torch
+from PIL import Image
 
 from course_lib.applications import synthesis
+from course_lib.applications.own import fit_flow
 from course_lib.checkpoints import info
+from course_lib.data.folder import folder
+from course_lib.data.images import to_uint8
+from course_lib.data.reading import score
+from course_lib.model import last
 
 FASHION = ["fashion_by_gan", "fashion_by_vae", "fashion_by_flow", "fashion_by_raster", "fashion_by_maskgit"]
 FASHION.append("fashion_by_scales")
@@ -52,9 +58,6 @@ def test_pictures_from_words():
     caption = "a small red star above a large blue circle"
     images = synthesis.shapes_from_words([caption] * 2, 0)
     assert images.shape == (2, 3, 32, 32)
-    from course_lib.data.images import to_uint8
-    from course_lib.data.reading import score
-
     assert score(to_uint8(images), (caption,) * 2)["exact"] == 1
     assert synthesis.emoji_from_words(["noto red heart"], 0).shape == (1, 3, 32, 32)
 
@@ -63,3 +66,16 @@ def test_what_is_stated_is_what_the_file_says():
     row = synthesis.stated("fashion_gan")
     assert row["distance"] == info("fashion_gan")["metrics"]["distance"]
     assert 0 < row["parameters"] < 2_000_000
+
+
+def test_your_own_folder_is_drawn_from(tmp_path):
+    """Two classes of pictures in two subfolders: one is dark, the other bright, and so are the draws of each."""
+    for i in range(16):
+        for name, level in (("bright", 200 + i), ("dark", 20 + i)):
+            (tmp_path / name).mkdir(exist_ok=True)
+            suffix = ("png", "jpg")[i % 2]
+            Image.new("RGB", (20 + i, 30), (level, level // 2, level)).save(tmp_path / name / f"{i}.{suffix}")
+    flow = fit_flow(folder(tmp_path, size=8), steps=60)
+    bright, dark = last(flow.sample(8, torch.arange(8) % 2, steps=8)).view(4, 2, -1).mean(dim=(0, 2))
+    assert bright > dark + 0.5
+    assert flow.config["classes"] == 2
