@@ -48,7 +48,7 @@ class PairedFlow(Translator):
         Parameters
         ----------
         n : int
-        y : Tensor, float, (n, given, H, W), optional
+        y : Tensor, float, (n, channels, H, W), optional
             The sources; grey pictures if not given.
         steps : int
             One network evaluation each.
@@ -69,20 +69,18 @@ class Bridge(Translator):
 
     Parameters
     ----------
-    channels, size, width, depth, fold : int
-        As `Translator`; source and target have the same channels.
+    channels, size, width, depth
+        As `Translator`.
     spread : float
         Of the noise on the way, more than 0: its standard deviation is half of it in the middle. About the size of
         what is to be drawn serves well: more takes more steps to walk off, less leaves nothing to draw from.
     """
 
-    def __init__(
-        self, channels: int = 3, size: int = 32, width: int = 32, depth: int = 1, fold: int = 1, spread: float = 0.5
-    ) -> None:
+    def __init__(self, channels: int = 3, size: int = 32, width: int = 32, depth: int = 1, spread: float = 0.5) -> None:
         if spread <= 0:
             raise ValueError(f"spread must be more than 0, got {spread}: without noise all draws are one")
-        super().__init__(channels, channels, size, width, depth, fold)
-        del self.config["given"], self.config["keep"]  # it begins at the source, whatever it keeps
+        super().__init__(channels, size, width, depth)
+        del self.config["keep"]  # it begins at the source anyway
         self.config["spread"] = self.spread = spread
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:

@@ -28,6 +28,7 @@ from course_lib.gans.networks import SLOPE, Residual
 from course_lib.model import Objective
 
 R3GAN = replace(relativistic, weight=0.3)
+CRITIC = 24  # its width
 SHARE = 1 / 8  # of each batch pays the penalty, which costs two more passes in float32
 
 
@@ -97,10 +98,8 @@ class Pix2Pix(Translator):
 
     Parameters
     ----------
-    channels, given, size, width, depth, fold, keep
+    channels, size, width, depth, keep
         As `Translator`.
-    critic : int
-        Width of the critic.
     weight : float
         Of L1 in the generator's loss, 0 or more (lambda of the paper).
     game : Game
@@ -110,21 +109,18 @@ class Pix2Pix(Translator):
     def __init__(
         self,
         channels: int = 3,
-        given: int = 3,
         size: int = 32,
         width: int = 32,
         depth: int = 1,
-        fold: int = 1,
         keep: float = 0.0,
-        critic: int = 32,
         weight: float = 1.0,
         game: Game = R3GAN,
     ) -> None:
-        if weight < 0 or critic < 1:
-            raise ValueError(f"weight must be 0 or more and critic at least 1, got {weight} and {critic}")
-        super().__init__(channels, given, size, width, depth, fold, keep)
-        self.config |= {"critic": critic, "weight": weight}
-        self.critic, self.weight, self.game = PatchCritic(channels + given, critic, fold), weight, game
+        if weight < 0:
+            raise ValueError(f"weight must be 0 or more, got {weight}")
+        super().__init__(channels, size, width, depth, keep)
+        self.config["weight"] = weight
+        self.critic, self.weight, self.game = PatchCritic(2 * channels, CRITIC, self.fold), weight, game
 
     def objectives(self) -> list[Objective]:
         return [
@@ -146,13 +142,12 @@ class Pix2Pix(Translator):
 
     def generate(self, y: Tensor, noise: Tensor | None = None) -> Tensor:
         """One picture a source, float32, from the noise given or from fresh noise."""
-        shape = (len(y), self.config["channels"], *y.shape[2:])
-        noise = torch.randn(shape, device=y.device) if noise is None else noise
+        noise = torch.randn_like(y) if noise is None else noise
         return self.kept(y) + self.net(noise, y.new_ones(len(y)), y).float()
 
     @torch.no_grad()
     def sample(self, n: int, y: Tensor | None = None, *, noise: Tensor | None = None) -> Iterator[Tensor]:
-        """Translate sources y (n, given, H, W) in one step, from noise of the targets' shape; yields the pictures."""
+        """Translate sources y (n, channels, H, W) in one step, from noise of their shape; yields the pictures."""
         y, noise = self.begin(n, y, noise)
         with precision(y.device).autocast(y.device):
             pictures = self.generate(y, noise)

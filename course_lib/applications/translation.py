@@ -24,24 +24,26 @@ from course_lib.device import precision
 from course_lib.model import Model
 from course_lib.nn.unet import UNet
 
+SIDE = 32  # pixels: larger pictures are folded until about this is left
+
 
 class SourceUNet(nn.Module):
     """(x, t, source) -> a prediction of x's shape: the lean U-Net, with the source as further channels.
 
     Parameters
     ----------
-    channels, given : int
+    channels : int
         Of the target and of the source.
     width, depth : int
         Of the U-Net.
     fold : int
-        Squares of fold x fold pixels become channels first: 1 for pictures of about 32 pixels, 2 for 64.
+        Squares of fold x fold pixels become channels first.
     """
 
-    def __init__(self, channels: int, given: int, width: int, depth: int, fold: int) -> None:
+    def __init__(self, channels: int, width: int, depth: int, fold: int) -> None:
         super().__init__()
         self.channels, self.fold = channels, fold
-        self.net = UNet((channels + given) * fold**2, width, depth, classes=1)
+        self.net = UNet(2 * channels * fold**2, width, depth, classes=1)
 
     def forward(self, x: Tensor, t: Tensor, source: Tensor) -> Tensor:
         both = pixel_unshuffle(torch.cat([x, source], dim=1), self.fold)
@@ -54,37 +56,26 @@ class Translator(Model):
 
     Parameters
     ----------
-    channels, given : int
+    channels : int
         Of the target and of the source.
     size : int
-        Pixels a side in training, a multiple of 4 fold. Larger pictures can be translated, too.
-    width, depth, fold : int
+        Pixels a side in training, a multiple of 4; from 64 on of 4 for each 32. Larger pictures can be translated, too.
+    width, depth : int
         Of the network (`SourceUNet`).
     keep : float
         How much of the source an answer begins with: 0 where source and target are unlike, 1 where the network
         should only learn what to add, as in super-resolution (Kim et al. 2016, VDSR).
     """
 
-    def __init__(
-        self,
-        channels: int = 3,
-        given: int = 3,
-        size: int = 32,
-        width: int = 32,
-        depth: int = 1,
-        fold: int = 1,
-        keep: float = 0.0,
-    ) -> None:
-        if min(channels, given, size, fold) < 1 or size % (4 * fold):
+    def __init__(self, channels: int = 3, size: int = SIDE, width: int = 32, depth: int = 1, keep: float = 0.0) -> None:
+        fold = max(1, size // SIDE)
+        if channels < 1 or size < 4 or size % (4 * fold):
             raise ValueError(
-                "size must be a multiple of 4 fold, and channels, given and fold at least 1; "
-                f"got {size}, {fold}, {channels}, {given}"
+                f"size must be a multiple of {4 * fold} and channels at least 1, got {size} and {channels}"
             )
-        if keep and given != channels:
-            raise ValueError(f"what is kept of a source must have the target's channels, got {given} and {channels}")
-        super().__init__(channels=channels, given=given, size=size, width=width, depth=depth, fold=fold, keep=keep)
-        self.given, self.least, self.keep = given, 4 * fold, keep
-        self.net = SourceUNet(channels, given, width, depth, fold)
+        super().__init__(channels=channels, size=size, width=width, depth=depth, keep=keep)
+        self.fold, self.keep = fold, keep
+        self.net = SourceUNet(channels, width, depth, self.fold)
 
     def predict(self, x: Tensor, t: Tensor, source: Tensor) -> Tensor:
         """The network's answer, float32, in the precision that fits the device; t is () or (B,)."""
@@ -98,10 +89,9 @@ class Translator(Model):
     def check(self, batch: Batch) -> None:
         super().check(batch)
         self.check_source(batch.y, len(batch.x))
-        if batch.x.shape[1:] != (self.config["channels"], *batch.y.shape[2:]):
+        if batch.x.shape != batch.y.shape:
             raise ValueError(
-                f"targets must have {self.config['channels']} channels and the size of their sources "
-                f"{tuple(batch.y.shape)}, got {tuple(batch.x.shape)}"
+                f"targets must have the shape of their sources {tuple(batch.y.shape)}, got {tuple(batch.x.shape)}"
             )
         if batch.x.abs().max() > 2:
             raise ValueError(f"images must lie in about [-1, 1], got values up to {float(batch.x.abs().max()):.3g}")
@@ -114,23 +104,22 @@ class Translator(Model):
         ValueError
             If they do not fit `n` pictures of this model.
         """
-        size = self.config["size"]
-        y = torch.zeros(n, self.given, size, size, device=self.device) if y is None else y
+        size, channels = self.config["size"], self.config["channels"]
+        y = torch.zeros(n, channels, size, size, device=self.device) if y is None else y
         self.check_source(y, n)
-        shape = (n, self.config["channels"], *y.shape[2:])
-        noise = torch.randn(shape, device=self.device) if noise is None else noise
-        if n < 1 or noise.shape != shape:
-            raise ValueError(f"noise must be {shape} with at least one image, got {tuple(noise.shape)}")
+        noise = torch.randn(y.shape, device=self.device) if noise is None else noise
+        if n < 1 or noise.shape != y.shape:
+            raise ValueError(f"noise must be {tuple(y.shape)} with at least one image, got {tuple(noise.shape)}")
         if y.device != self.device or noise.device != self.device:
             raise ValueError(f"the model is on {self.device}, but y is on {y.device} and the noise on {noise.device}")
         self.eval()
         return y, noise
 
     def check_source(self, y: Tensor, n: int) -> None:
-        shape, least = (n, self.given), self.least
+        shape, least = (n, self.config["channels"]), 4 * self.fold
         if y.ndim != 4 or y.shape[:2] != shape or y.shape[2] % least or y.shape[3] % least or not y.is_floating_point():
             raise ValueError(
-                f"sources must be float ({n}, {self.given}, H, W) in [-1, 1], one for each image, with H and W "
+                f"sources must be float ({n}, {shape[1]}, H, W) in [-1, 1], one for each image, with H and W "
                 f"multiples of {least}; got {y.dtype} {tuple(y.shape)}"
             )
 
@@ -140,12 +129,11 @@ class Regression(Translator):
 
     def answer(self, y: Tensor) -> Tensor:
         """The network of the others, with nothing to start from (x = 0) at the time of pure noise (t = 1)."""
-        nothing = y.new_zeros(len(y), self.config["channels"], *y.shape[2:])
-        return self.kept(y) + self.net(nothing, y.new_ones(len(y)), y).float()
+        return self.kept(y) + self.net(torch.zeros_like(y), y.new_ones(len(y)), y).float()
 
     @torch.no_grad()
     def sample(self, n: int, y: Tensor | None = None) -> Iterator[Tensor]:
-        """Translate sources y (n, given, H, W) in one step; yields the pictures (n, channels, H, W)."""
+        """Translate sources y (n, channels, H, W) in one step; yields the pictures, of the same shape."""
         y, _ = self.begin(n, y, None)
         with precision(y.device).autocast(y.device):
             pictures = self.answer(y)

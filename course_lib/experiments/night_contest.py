@@ -25,7 +25,7 @@ SIZES = {"size": night_flow.SIZE, "width": 32, "depth": 1}
 WAYS: dict[str, tuple[Callable[[], Translator], Callable[..., train_steps]]] = {
     "L2": (lambda: MeanRegression(**SIZES), steady),
     "L1": (lambda: MedianRegression(**SIZES), steady),
-    "pix2pix": (lambda: Pix2Pix(**SIZES, critic=24, weight=0.1), game),
+    "pix2pix": (lambda: Pix2Pix(**SIZES, weight=0.1), game),
     "flow": (night_flow.build, steady),
     "bridge": (lambda: Bridge(**SIZES), steady),
 }

@@ -49,7 +49,7 @@ def earth_held_out(n: int) -> Pairs:
 
 
 PHOTOGRAPH = {"channels": 1, "size": 28, "width": 32, "depth": 1}
-TILE = {"channels": 3, "size": 64, "width": 32, "depth": 1, "fold": 2}
+TILE = {"channels": 3, "size": 64, "width": 32, "depth": 1}
 FIELDS = {
     "fashion": Field(photographs.data, photographs.held_out, PHOTOGRAPH, photographs.STEPS, 64, photographs.SPREAD),
     "earth": Field(earth_tiles, earth_held_out, TILE, 300, 32, 0.2),
@@ -63,14 +63,13 @@ def build(place: str, way: str) -> tuple[Translator, Callable[..., train_steps]]
     """One of the four ways that learn, and how it is trained; all of them only add to the coarse picture."""
     torch.manual_seed(SEED)
     sizes = FIELDS[place].sizes
-    given = sizes["channels"]
     match way:
         case "L2":
-            return MeanRegression(given=given, keep=1.0, **sizes), steady
+            return MeanRegression(keep=1.0, **sizes), steady
         case "pix2pix":
-            return Pix2Pix(given=given, keep=1.0, critic=24, weight=WEIGHT, **sizes), game
+            return Pix2Pix(keep=1.0, weight=WEIGHT, **sizes), game
         case "flow":
-            return PairedFlow(given=given, keep=1.0, **sizes), steady
+            return PairedFlow(keep=1.0, **sizes), steady
         case "bridge":
             return Bridge(spread=FIELDS[place].spread, **sizes), steady
         case _:
