@@ -25,6 +25,7 @@ from course_lib.data.images import Images
 TIMES = (0.2, 0.3, 0.4)  # of the noise; see recipes/textures_flow.py for the grounds
 HELD = 0.25  # of the good pieces set the threshold
 BATCH = 16
+LEAST_HEAT = 1e-8  # below, a difference of logarithms says nothing
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,36 @@ def calibrated(
     """A detector whose threshold is set by good images (n, C, H, W) that the scorer was not trained on."""
     scores = image_scores(heat_maps(scorer, clean, smooth=smooth), share)
     return Detector(scorer, conformal_threshold(scores, false_alarms), share, smooth)
+
+
+def either_way(scorer: Scorer, clean: Tensor, smooth: int = 5) -> Scorer:
+    """A scorer to which too little surprise is odd as well: where a surface is worn smooth, all is as expected.
+
+    Heat is compared with that of good images, as standard deviations of its logarithm, in either direction. The
+    same thought, for whole images and bits, is `vaes.anomaly.atypicality`.
+
+    Parameters
+    ----------
+    scorer : callable
+    clean : Tensor, (n, C, H, W)
+        Good images; others than those that set a threshold afterwards.
+    smooth : int
+        Window over which heat is averaged before it is compared; nothing is left to smooth then.
+
+    Raises
+    ------
+    ValueError
+        If the heat of good images is everywhere the same.
+    """
+    usual = _log_heat(scorer, clean, smooth)
+    mean, spread = usual.mean(), usual.std()
+    if not spread > 0:
+        raise ValueError("the heat of the clean images does not vary: there is no measure for what is unusual")
+    return lambda x: (_log_heat(scorer, x, smooth) - mean).abs() / spread
+
+
+def _log_heat(scorer: Scorer, x: Tensor, smooth: int) -> Heat:
+    return heat_maps(scorer, x, smooth=smooth).clamp(min=LEAST_HEAT).log()
 
 
 def fit_detector(

@@ -20,7 +20,7 @@ from course_lib.applications.anomaly import (
     measures,
     pixelwise,
 )
-from course_lib.applications.detecting import Detector, calibrated, conformal_threshold, fit_detector
+from course_lib.applications.detecting import Detector, calibrated, conformal_threshold, either_way, fit_detector
 from course_lib.data.folder import folder
 from course_lib.data.images import to_float, to_uint8
 from course_lib.data.textures import textures
@@ -175,6 +175,17 @@ def test_a_detector_is_calibrated_by_clean_images_alone():
         True,
         True,
     ]
+
+
+def test_too_calm_is_odd_as_well():
+    """Good heat is log-normal; heat that is e^2 above its median and heat that is e^2 below are equally odd."""
+    clean = torch.linspace(-1, 1, 64).view(1, 1, 8, 8).expand(20, -1, -1, -1)
+    scorer = either_way(lambda x: x.exp(), clean, smooth=1)
+    x = torch.tensor([-1.0, 0.0, 1.0])[:, None, None, None].expand(-1, 1, 8, 8)
+    spread = clean.std().item()
+    assert torch.allclose(scorer(x)[:, 0, 0, 0], torch.tensor([1 / spread, 0, 1 / spread]), atol=1e-4)
+    with pytest.raises(ValueError, match="does not vary"):
+        either_way(lambda x: 0 * x, clean)
 
 
 @pytest.fixture(scope="module")
