@@ -21,7 +21,7 @@ from course_lib.metrics import psnr
 from course_lib.model import last
 
 SIZE = 32
-STEPS = 1_800
+STEPS = 900
 BATCH = 16
 SEED = 0
 SCENES = 2_000  # half of them by day, half by night
