@@ -37,14 +37,15 @@ def gradients(value: Tensor, weight: Tensor, *of: Tensor) -> tuple[Tensor, ...]:
     return torch.autograd.grad((learnable(value) * weight).sum(), of, materialize_grads=True, retain_graph=True)
 
 
-class Judge:
+class Judge(nn.Module):
     """A score for each patch of 2 x 2 pixels; it tells an image from its source."""
 
     def __init__(self, rng: torch.Generator, channels: int) -> None:
+        super().__init__()
         self.a = nn.Parameter(normal(rng, channels, 1, 1))
         self.b = nn.Parameter(normal(rng, channels, 1, 1))
 
-    def __call__(self, x: Tensor, y: Tensor) -> Tensor:
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
         return avg_pool2d(3 * torch.sin(self.a * x + 0.3) + self.b * y, 2).sum(1, keepdim=True)
 
 
