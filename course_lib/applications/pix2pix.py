@@ -22,7 +22,6 @@ from torch.nn.functional import l1_loss, leaky_relu, pixel_unshuffle
 
 from course_lib.applications.translation import Translator
 from course_lib.data.images import Batch
-from course_lib.device import precision
 from course_lib.gans.games import Game, relativistic
 from course_lib.gans.networks import SLOPE, Residual
 from course_lib.model import Objective
@@ -143,12 +142,9 @@ class Pix2Pix(Translator):
     def generate(self, y: Tensor, noise: Tensor | None = None) -> Tensor:
         """One picture a source, float32, from the noise given or from fresh noise."""
         noise = torch.randn_like(y) if noise is None else noise
-        return self.kept(y) + self.net(noise, y.new_ones(len(y)), y).float()
+        return self.answer(noise, y.new_ones(len(y)), y)
 
-    @torch.no_grad()
     def sample(self, n: int, y: Tensor | None = None, *, noise: Tensor | None = None) -> Iterator[Tensor]:
         """Translate sources y (n, channels, H, W) in one step, from noise of their shape; yields the pictures."""
         y, noise = self.begin(n, y, noise)
-        with precision(y.device).autocast(y.device):
-            pictures = self.generate(y, noise)
-        yield pictures
+        yield self.predict(noise, torch.ones((), device=y.device), y)

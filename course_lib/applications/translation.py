@@ -7,8 +7,9 @@ does not: a plain may be lit or dark, and what a model answers then depends on w
     least deviation    the median: dark wherever lights are rarer than one night in two
     a draw             one night out of p(x | y): lights that may be in the wrong place, but are lights
 
-This file holds the two regressions; `pix2pix` and `bridge` draw. All of them share one network, (x, t, y) -> x,
-and differ only in what they put in and what they want out, so that a comparison compares the question asked.
+This file holds the two regressions; `pix2pix` and `bridge` draw. All of them share one network that is shown the
+source, something to start from and a time, and always answers with a target. They differ in what they show it and in
+what they pay it for, so that a comparison compares the question asked.
 
 Isola et al. 2017, Image-to-Image Translation with Conditional Adversarial Networks, section 3.1.
 """
@@ -77,14 +78,16 @@ class Translator(Model):
         self.fold, self.keep = fold, keep
         self.net = SourceUNet(channels, width, depth, self.fold)
 
-    def predict(self, x: Tensor, t: Tensor, source: Tensor) -> Tensor:
-        """The network's answer, float32, in the precision that fits the device; t is () or (B,)."""
-        with precision(x.device).autocast(x.device):
-            return self.net(x, t.expand(len(x)), source).float()
+    def answer(self, x: Tensor, t: Tensor, y: Tensor) -> Tensor:
+        """The target for a start x, times t (B,) and sources y, float32."""
+        target = self.net(x, t, y).float()
+        return self.keep * y + target if self.keep else target
 
-    def kept(self, y: Tensor) -> Tensor:
-        """What an answer begins with: a part of the source, or 0."""
-        return self.keep * y if self.keep else y.new_zeros(())
+    @torch.no_grad()
+    def predict(self, x: Tensor, t: Tensor, y: Tensor) -> Tensor:
+        """`answer` without gradients, in the precision that fits the device; t is () or (B,)."""
+        with precision(x.device).autocast(x.device):
+            return self.answer(x, t.expand(len(x)), y)
 
     def check(self, batch: Batch) -> None:
         super().check(batch)
@@ -127,28 +130,25 @@ class Translator(Model):
 class Regression(Translator):
     """A function of the source: the same answer every time. Parameters as `Translator`."""
 
-    def answer(self, y: Tensor) -> Tensor:
-        """The network of the others, with nothing to start from (x = 0) at the time of pure noise (t = 1)."""
-        return self.kept(y) + self.net(torch.zeros_like(y), y.new_ones(len(y)), y).float()
+    def regress(self, y: Tensor) -> Tensor:
+        """The answer with nothing to start from (x = 0), at the time of pure noise (t = 1)."""
+        return self.answer(torch.zeros_like(y), y.new_ones(len(y)), y)
 
-    @torch.no_grad()
     def sample(self, n: int, y: Tensor | None = None) -> Iterator[Tensor]:
         """Translate sources y (n, channels, H, W) in one step; yields the pictures, of the same shape."""
         y, _ = self.begin(n, y, None)
-        with precision(y.device).autocast(y.device):
-            pictures = self.answer(y)
-        yield pictures
+        yield self.predict(torch.zeros_like(y), torch.ones((), device=y.device), y)
 
 
 class MeanRegression(Regression):
     """Least squares: learns the mean of the targets that go with a source."""
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        return {"loss": mse_loss(self.answer(batch.y), batch.x)}
+        return {"loss": mse_loss(self.regress(batch.y), batch.x)}
 
 
 class MedianRegression(Regression):
     """Least absolute deviation (L1): learns the median of each pixel and channel."""
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        return {"loss": l1_loss(self.answer(batch.y), batch.x)}
+        return {"loss": l1_loss(self.regress(batch.y), batch.x)}

@@ -73,7 +73,7 @@ def build(place: str, way: str) -> tuple[Translator, Callable[..., train_steps]]
         case "flow":
             return PairedFlow(keep=1.0, **sizes), steady
         case "bridge":
-            return Bridge(spread=FIELDS[place].spread, **sizes), steady
+            return Bridge(keep=1.0, spread=FIELDS[place].spread, **sizes), steady
         case _:
             raise ValueError(f"a way is L2, pix2pix, flow or bridge, got {way!r}")
 

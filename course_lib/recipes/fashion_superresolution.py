@@ -1,7 +1,7 @@
 """fashion_superresolution: photographs of 7 x 7 pixels as photographs of 28 x 28.
 
-A Brownian bridge from the coarse picture to a fine one, on all 60,000 images of Fashion-MNIST. Less than a minute on one
-CPU core with bfloat16.
+A Brownian bridge from the coarse picture to a fine one, on all 60,000 images of Fashion-MNIST. Less than a minute on
+one CPU core with bfloat16.
 """
 
 from pathlib import Path
@@ -27,7 +27,7 @@ DRAWS = 4
 
 def build() -> Bridge:
     torch.manual_seed(SEED)
-    return Bridge(channels=1, size=28, width=32, depth=1, spread=SPREAD)
+    return Bridge(channels=1, size=28, width=32, depth=1, keep=1.0, spread=SPREAD)
 
 
 def data() -> Pairs:
