@@ -34,7 +34,7 @@ def seed():
 
 def test_the_losses_of_pix2pix_in_the_game_of_the_exercise():
     """The paper's game in the place of the relativistic one: values, and who gets a gradient."""
-    model = Pix2Pix(size=8, width=32, critic=8, weight=7.0, game=games.nonsaturating)
+    model = Pix2Pix(size=8, weight=7.0, game=games.nonsaturating)
     x, y, made = torch.rand(3, 2, 3, 8, 8)
     fake, twin = made.clone().requires_grad_(), made.clone().requires_grad_()
     ours = critic_loss(model.game, model.critic, x, fake, y)["loss"]
@@ -46,7 +46,7 @@ def test_the_losses_of_pix2pix_in_the_game_of_the_exercise():
 
 
 def test_the_generators_loss_of_pix2pix_is_that_of_the_exercise(monkeypatch):
-    model = Pix2Pix(size=8, width=32, critic=8, weight=7.0, game=games.nonsaturating)
+    model = Pix2Pix(size=8, weight=7.0, game=games.nonsaturating)
     x, y, fake = torch.rand(3, 2, 3, 8, 8)
     monkeypatch.setattr(model, "generate", lambda source: fake)
     close(model.generator_loss(Batch(x, y))["loss"], exercise("generator_loss")(model.critic, x, fake, y, 7.0))
