@@ -14,7 +14,7 @@ would have to copy every pixel of it, and what a lean network cannot copy stays 
 (Li & He 2025, Back to Basics: Let Denoising Generative Models Denoise).
 
 We take the flow where source and target share little (a day, its night), and the bridge where they share nearly
-all (a coarse picture, a fine one). `course_lib.experiments` holds both on both.
+all (a coarse picture, a fine one), where `course_lib.experiments.super_resolution_contest` compares both.
 
 Lipman et al. 2023; Liu et al. 2023, I2SB: Image-to-Image Schrödinger Bridge; Albergo et al. 2023, Stochastic
 Interpolants.

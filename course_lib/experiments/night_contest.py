@@ -1,7 +1,7 @@
-"""night_contest: five answers to one question, what does this place look like by night?
+"""night_contest: four answers to one question, what does this place look like by night?
 
-One network, equal steps, equal batches in equal order. Two regressions, a game, a flow and a bridge are trained on
-three continents and asked about the Americas. A day does not determine its night, so all of them err; what differs
+One network, equal steps, equal batches in equal order. Two regressions, a game and a flow are trained on three
+continents and asked about the Americas. A day does not determine its night, so all of them err; what differs
 is whether an answer looks like a night, and whether several answers tell how sure one may be.
 """
 
@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from course_lib.applications.bridge import Bridge
 from course_lib.applications.learning import averaged, game, steady
 from course_lib.applications.pix2pix import Pix2Pix
 from course_lib.applications.translation import MeanRegression, MedianRegression, Translator
@@ -27,7 +26,6 @@ WAYS: dict[str, tuple[Callable[[], Translator], Callable[..., train_steps]]] = {
     "L1": (lambda: MedianRegression(**SIZES), steady),
     "pix2pix": (lambda: Pix2Pix(**SIZES, weight=0.1), game),
     "flow": (night_flow.build, steady),
-    "bridge": (lambda: Bridge(**SIZES), steady),
 }
 STEPS = night_flow.STEPS
 MEASURED = 150  # places
