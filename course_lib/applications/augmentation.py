@@ -16,6 +16,7 @@ Models Improves ImageNet Classification (from a generator of far more images, an
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -26,10 +27,10 @@ from course_lib.data.images import Batch, Images, expect, to_float, to_uint8
 from course_lib.device import seeded
 from course_lib.features import FeatureNet
 from course_lib.model import last
-from course_lib.training import train_steps, warmup_cosine
+from course_lib.training import adamw, train_steps, warmup_cosine
 
 BATCH = 64
-SHIFT = 3  # pixels
+SHIFT = 1 / 14  # of an image's side: two pixels of 28
 
 Seen = frozenset[bytes]
 
@@ -146,10 +147,10 @@ def plain(labelled: Images, seed: int) -> Iterator[Batch]:
 
 
 def jittered(labelled: Images, seed: int) -> Iterator[Batch]:
-    """Batches in which each image is shifted by up to three pixels, and every second one mirrored, at random."""
-    rng = torch.Generator().manual_seed(seed)
+    """Batches in which each image is shifted by up to a fourteenth, and every second one mirrored, at random."""
+    rng, reach = torch.Generator().manual_seed(seed), round(SHIFT * labelled.pixels.shape[-1])
     for x, y in plain(labelled, seed):
-        yield Batch(moved(x, torch.randint(-SHIFT, SHIFT + 1, (2, len(x)), generator=rng), coin(len(x), rng)), y)
+        yield Batch(moved(x, torch.randint(-reach, reach + 1, (2, len(x)), generator=rng), coin(len(x), rng)), y)
 
 
 def mixed(labelled: Images, synthetic: Images, seed: int) -> Iterator[Batch]:
@@ -192,7 +193,8 @@ def train_classifier(batches: Iterable[Batch], classes: int, channels: int, step
     """A small convolutional classifier: as many updates whatever its batches are made of."""
     with seeded(seed, torch.device("cpu")):
         model = FeatureNet(channels, classes, dim=64)
-    for _ in train_steps(model, batches, steps, lr_factor=warmup_cosine(steps, warmup=20), seed=seed):
+    optimizer, rate = partial(adamw, lr=5e-3), warmup_cosine(steps, warmup=20)
+    for _ in train_steps(model, batches, steps, optimizer=optimizer, lr_factor=rate, seed=seed):
         pass
     return model.eval()
 

@@ -42,7 +42,7 @@ from course_lib.model import last
 
 LABELS = (10, 50, 200)
 SEEDS = range(5)
-STEPS = 150  # of a classifier
+STEPS = 500  # of a classifier
 GENERATOR_STEPS = 400
 DRAWN = 600  # synthetic images
 

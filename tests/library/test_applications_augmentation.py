@@ -5,7 +5,6 @@ from itertools import islice
 import pytest
 import torch
 
-from course_lib.applications import augmentation
 from course_lib.applications.augmentation import (
     Generator,
     LeakageError,
@@ -204,4 +203,3 @@ def test_doors(source):
         moved(torch.zeros(2, 1, 4, 4), torch.zeros(2, 3).long(), torch.zeros(2).bool())
     with pytest.raises(ValueError, match="mirrored must be bool"):
         moved(torch.zeros(2, 1, 4, 4), torch.zeros(2, 2).long(), torch.zeros(2))
-    assert augmentation.SHIFT == 3
