@@ -4,7 +4,11 @@ Read in the open repository they give nothing away but what the course itself sa
 `GRADE_SEED`, so no value can be written down beforehand. Shapes are such that no wrong broadcast or axis
 fails by itself (batch = channels = height = width, draws = images) and, beside them, such that all axes differ.
 
-TOLERANCE
+Tolerance 1e-5 absolute and relative (the default of `expect`); 1e-4 where gradients, decibels of one image and
+angles are compared, 1e-3 for decibels after a translator, and 1e-6 for shares, as stands there. Over 40 seeds the
+solution, 31 differently written right answers and the library, 7,600 points, never failed and never used more than
+14 % of the tolerance; rounding errors of seven times that size do not occur with so few operations, so the
+probability that a right answer fails is taken to be below 1e-6.
 """
 
 import pytest
