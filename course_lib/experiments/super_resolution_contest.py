@@ -52,10 +52,8 @@ def earth_held_out(n: int) -> Pairs:
 PHOTOGRAPH = {"channels": 1, "size": 28, "width": 32, "depth": 1}
 TILE = {"channels": 3, "size": 64, "width": 32, "depth": 1}
 FIELDS = {
-    "fashion": Field(
-        photographs.data, photographs.held_out, PHOTOGRAPH, photographs.STEPS, photographs.BATCH, photographs.SPREAD
-    ),
-    "earth": Field(earth_tiles, earth_held_out, TILE, 300, 16, 0.2),
+    "fashion": Field(photographs.data, photographs.held_out, PHOTOGRAPH, 400, photographs.BATCH, photographs.SPREAD),
+    "earth": Field(earth_tiles, earth_held_out, TILE, 800, 16, 0.2),
 }
 SEED = photographs.SEED
 MEASURED = 120

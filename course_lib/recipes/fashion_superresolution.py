@@ -18,7 +18,7 @@ from course_lib.data.pairs import Pairs
 from course_lib.device import seeded
 from course_lib.model import Model, last
 
-STEPS = 400
+STEPS = 2_500
 BATCH = 32
 SEED = 0
 SPREAD = 0.5
