@@ -4,6 +4,7 @@ Bundled, each with a card in `cards/`: fashion, digits, emoji, professions, face
 Downloaded through torchvision where there is a network: cifar10, eurosat, flowers102.
 Drawn with a known answer: `points`, `shapes` (read back by `reading`), `video`, `streets`, `textures`;
 and any number of `faces`.
+Your own images: `folder`.
 """
 
 from course_lib.data import digits, earth, emoji, faces, fashion, professions, public

@@ -167,7 +167,7 @@ def test_each_member_is_looked_into(course, name, content, sentence):
         refuse_leaking_members(zipped({name: content}), source, course / "tests")
 
 
-@pytest.mark.parametrize("key", ["gans", "vaes", "diffusion", "transformers", "ssms", "ethics"])
+@pytest.mark.parametrize("key", ["gans", "vaes", "diffusion", "transformers", "ssms", "applications", "ethics"])
 def test_the_reference_is_what_the_tests_take_it_for(key):
     (master,) = targets.ROOT.glob(f"solutions/*_{key}.py")
     assert solution(master).keys() == stubs(master).keys()
