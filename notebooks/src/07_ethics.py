@@ -460,6 +460,10 @@ table(
 # it. But it dies by a blur, a crop, a mirror, another decoder: whatever changes the tokens. A longer context (a secret that
 # hangs on more of what stands before) makes it safer still, and more brittle.
 #
+# Does it cost nothing? Over all keys the distribution is the model's, exactly. But a firm has *one* key, and under one key all
+# pictures share their tables: 600 of them stand further from real clothes than unmarked ones do (excess distance
+# 0.28 to 0.35 against 0.08). What a theorem averages over is worth reading twice.
+#
 # No mark in the table is both robust and unforgeable, and there are reasons to think that none can be (Zhang et al. 2024;
 # Saberi et al. 2024). A mark is good for sorting honest people's pictures. It convicts nobody.
 #
