@@ -5,6 +5,7 @@ Notebooks are not executed; what they show is what is committed. A warning is an
 nowhere, a request to another host, or a picture without words.
 """
 
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -28,7 +29,7 @@ def build(root: Path, out: Path, script: Path | None = None) -> int:
     Parameters
     ----------
     root, out : Path
-        What `out` holds of an earlier build is replaced.
+        An earlier build in `out` is replaced.
     script : Path, optional
         A copy of MathJax 3's `tex-svg-full.js`; fetched with npm if not given.
 
@@ -42,13 +43,14 @@ def build(root: Path, out: Path, script: Path | None = None) -> int:
     ModuleNotFoundError
         If a package of the extra `site` is missing.
     ValueError
-        If there is neither npm nor a copy of MathJax.
+        If there is neither npm nor a copy of MathJax, or `out` holds something else than a site.
     SiteError
         If Sphinx warns, or a page fails the check of `links`.
     """
     for package in PACKAGES:
         if find_spec(package) is None:
             raise ModuleNotFoundError(name=package)
+    _clear(out)
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "source"
         gather(root, source)
@@ -57,6 +59,12 @@ def build(root: Path, out: Path, script: Path | None = None) -> int:
     if found := problems(out):
         raise SiteError("\n".join(found))
     return len(pages(out))
+
+
+def _clear(out: Path) -> None:
+    if out.exists() and any(out.iterdir()) and not (out / ".buildinfo").exists():
+        raise ValueError(f"{out} is not empty, and what it holds is no site: give another folder")
+    shutil.rmtree(out, ignore_errors=True)
 
 
 def _render(source: Path, out: Path) -> None:

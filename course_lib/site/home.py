@@ -38,11 +38,12 @@ def write(root: Path, target: Path, places: dict[str, str]) -> None:
     notebooks = [place for place in places.values() if place.startswith("notebooks/")]
     cards = [_card(target, place) for place in notebooks]
     lists = [_cards(target, places, kind) for kind in ("data", "models")]
+    library = sorted(path.stem for path in (target / "reference").iterdir())
     rest = ["guide.md", "glossary.md", *filter(None, lists), "benchmarks.md", "contributing.md"]
     contents = {
         "Notebooks": notebooks,
         "Exercises": [place for place in places.values() if place.startswith("exercises/")],
-        "Library": [f"reference/{path.name}" for path in sorted((target / "reference").iterdir())],
+        "Library": [f"reference/{name}.rst" for name in library],
         "More": [place for place in rest if (target / place).exists()],
     }
     index = target / "index.md"

@@ -5,6 +5,7 @@ readers to follow; but nothing that a browser loads by itself may come from one,
 without a network and tell nobody who reads them.
 """
 
+import re
 from collections.abc import Iterator
 from functools import cache
 from html.parser import HTMLParser
@@ -18,7 +19,9 @@ NOT_LOADED = {"canonical", "alternate", "author", "license", "next", "prev", "se
 def problems(site: Path) -> list[str]:
     """A line for each thing that is wrong on a page below `site`; none if all is well."""
     site = site.resolve()
-    return [f"{page.relative_to(site)}: {told}" for page in pages(site) for told in _wrong(page, site)]
+    found = [(page, told) for page in pages(site) for told in _wrong(page, site)]
+    found += [(sheet, told) for sheet in sorted(site.rglob("*.css")) for told in _styled(sheet)]
+    return [f"{file.relative_to(site)}: {told}" for file, told in found]
 
 
 def pages(site: Path) -> list[Path]:
@@ -26,7 +29,14 @@ def pages(site: Path) -> list[Path]:
     return [page for page in sorted(site.rglob("*.html")) if "_static" not in page.relative_to(site).parts]
 
 
+def _styled(file: Path) -> Iterator[str]:
+    """What style rules load, from a style sheet or from within a page."""
+    for address in re.findall(r"""url\(\s*["']?((?:https?:)?//[^"')]+)""", file.read_text(encoding="utf-8")):
+        yield f"loads from another host: {address}"
+
+
 def _wrong(page: Path, site: Path) -> Iterator[str]:
+    yield from _styled(page)
     for tag, attributes in _read(page).tags:
         if tag == "img" and not (attributes.get("alt") or "").strip():
             yield f"a picture without words: {(attributes.get('src') or '')[:80]}"

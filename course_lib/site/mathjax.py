@@ -28,9 +28,8 @@ def place(folder: Path, script: Path | None = None) -> None:
             raise ValueError(f"there is no copy of MathJax at {script}: it should be MathJax 3's tex-svg-full.js")
         shutil.copy(script, folder / NAME)
         return
-    with tempfile.TemporaryDirectory() as scratch:
-        with tarfile.open(_packed(Path(scratch))) as archive:
-            (folder / NAME).write_bytes(archive.extractfile(MEMBER).read())
+    with tempfile.TemporaryDirectory() as scratch, tarfile.open(_packed(Path(scratch))) as archive:
+        (folder / NAME).write_bytes(archive.extractfile(MEMBER).read())
 
 
 def _packed(folder: Path) -> Path:
