@@ -29,6 +29,8 @@ myst_enable_extensions = ["amsmath", "colon_fence", "dollarmath"]
 myst_heading_anchors = 3
 mathjax_path = "mathjax.js"
 
+highlight_language = "none"  # of a block that names none: a formula, columns
+
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # the docstrings say more: shape, range and units
 autodoc_inherit_docstrings = False

@@ -55,7 +55,9 @@ def build(root: Path, out: Path, script: Path | None = None) -> int:
         source = Path(folder) / "source"
         gather(root, source)
         mathjax.place(source / "_static", script)
-        _render(source, out)
+        finished = Path(folder) / "pages"  # beside which myst-nb leaves the pictures, once more
+        _render(source, finished)
+        shutil.copytree(finished, out)
     if found := problems(out):
         raise SiteError("\n".join(found))
     return len(pages(out))

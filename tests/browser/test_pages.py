@@ -64,7 +64,11 @@ def test_every_picture_has_its_own_words_and_all_its_frames(site):
     """Read from the files, without a browser."""
     known = json.loads((places.notebooks() / "03_diffusion.ipynb").read_text(encoding="utf-8"))
     page = (site / "notebooks" / "03_diffusion.html").read_text(encoding="utf-8")
-    found = {html.unescape(alt): src for alt, src in re.findall(r'<img alt="([^"]*)" src="\.\./([^"]*)"', page)}
+    found = {html.unescape(alt): src for alt, src in re.findall(r'<img alt="([^"]*)" src="\.\./(_images/[^"]*)"', page)}
     expected = {alt: png for _, png, alt in pictures.shown(known)}
     assert set(found) == set(expected)
     assert all((site / found[alt]).read_bytes() == png for alt, png in expected.items())
+
+
+def test_nothing_is_left_beside_the_site(site):
+    assert {path.name for path in site.parent.iterdir()} == {site.name, "no-mathjax.js"}
