@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from browser.watched import Watched
+from browser.watched import PATIENCE, Watched
 
 SETTINGS = {
     # all cells stand in the page, also those out of sight
@@ -56,7 +56,7 @@ def _free_port() -> int:
         return probe.getsockname()[1]
 
 
-def _await(address: str, server: subprocess.Popen, seconds: float = 60) -> None:
+def _await(address: str, server: subprocess.Popen, seconds: float = PATIENCE) -> None:
     end = time.monotonic() + seconds
     while True:
         try:
@@ -71,15 +71,17 @@ def _await(address: str, server: subprocess.Popen, seconds: float = 60) -> None:
 def run_all(lab_page: Watched) -> None:
     """Run > Run All Cells, once the kernel is idle. A click that comes too early is lost without a word."""
     page = lab_page.page
-    page.locator(".jp-NotebookPanel .jp-Cell").first.wait_for(timeout=60_000)
-    page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for(timeout=60_000)
+    page.locator(".jp-NotebookPanel .jp-Cell").first.wait_for()
+    idle = page.locator("#jp-main-statusbar").get_by_text("| Idle")
+    idle.wait_for()
     for _ in range(5):
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
         try:
-            lab_page.wait(BEGUN, seconds=4)
+            lab_page.wait(BEGUN, seconds=10)
             break
         except Exception as error:  # playwright's own TimeoutError, which only playwright can name
             if type(error).__name__ != "TimeoutError":
                 raise
-    lab_page.wait(DONE, seconds=60)
+    lab_page.wait(DONE)
+    idle.wait_for()

@@ -4,6 +4,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 INSIDE = {"", "127.0.0.1"}
+PATIENCE = 120  # seconds; a busy machine is no mistake of the page
 
 
 class Watched:
@@ -11,6 +12,7 @@ class Watched:
 
     def __init__(self, page) -> None:
         self.page, self.errors, self.outside = page, [], []
+        page.set_default_timeout(1000 * PATIENCE)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
         page.on("request", self._note)
@@ -24,6 +26,6 @@ class Watched:
         self.page.goto(path.as_uri())
         self.page.evaluate("() => window.MathJax?.startup?.promise")
 
-    def wait(self, condition: str, argument: object = None, seconds: float = 30) -> None:
+    def wait(self, condition: str, argument: object = None, seconds: float = PATIENCE) -> None:
         """Until a JavaScript function of the argument holds."""
         self.page.wait_for_function(condition, arg=argument, timeout=1000 * seconds)
