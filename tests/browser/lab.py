@@ -60,7 +60,7 @@ def _await(address: str, server: subprocess.Popen, seconds: float = PATIENCE) ->
     end = time.monotonic() + seconds
     while True:
         try:
-            urllib.request.urlopen(address, timeout=1).close()
+            urllib.request.urlopen(address, timeout=10).close()
             return
         except OSError:
             assert server.poll() is None, "JupyterLab has ended"
