@@ -8,6 +8,7 @@ from course_lib import __version__
 from course_lib.device import PROFILES
 
 JUPYTER = {"jupyterlab", "jupytext", "nbformat", "nbclient", "nbconvert", "latex2mathml", "ipykernel", "jupyter_client"}
+EXTRAS = dict.fromkeys(JUPYTER, "lab") | dict.fromkeys(("sphinx", "myst_nb", "sphinx_book_theme"), "site")
 
 
 class Parser(argparse.ArgumentParser):
@@ -23,9 +24,9 @@ def main(arguments: list[str] | None = None) -> int:
     except ValueError as error:
         return _fail(str(error), 2)
     except ModuleNotFoundError as error:
-        if error.name not in JUPYTER:
+        if error.name not in EXTRAS:
             raise
-        return _fail(f"this needs {error.name}: pip install 'course-lib[lab]'", 2)
+        return _fail(f"this needs {error.name}: pip install 'course-lib[{EXTRAS[error.name]}]'", 2)
     except OSError as error:
         return _fail(f"{error.filename or 'the system'}: {error.strerror or error}", 1)
     except KeyboardInterrupt:
@@ -133,7 +134,7 @@ def _natural(text: str) -> int:
 
 
 def _for_maintainers(commands) -> None:
-    from course_lib.cli import cards, notebooks
+    from course_lib.cli import cards, notebooks, site
 
     build = _command(commands, "build", notebooks.build, "build the notebooks from notebooks/src, outputs included")
     build.add_argument("name", nargs="?", help="03_diffusion; default: all")
@@ -145,6 +146,9 @@ def _for_maintainers(commands) -> None:
 
     written = _command(commands, "cards", cards.cards, "write the model cards and datasheets from what was measured")
     written.add_argument("--check", action="store_true", help="write nothing; fail if a card is not up to date")
+    pages = _command(commands, "site", site.site, "build the web site: notebooks, exercises, library, glossary, cards")
+    pages.add_argument("--out", type=Path, default=Path("build/site"), help="the site's folder (build/site)")
+    pages.add_argument("--mathjax", type=Path, metavar="FILE", help="MathJax 3's tex-svg-full.js; default: npm's")
 
 
 def _command(commands, name: str, function, help: str) -> argparse.ArgumentParser:

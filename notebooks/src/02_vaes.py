@@ -665,7 +665,7 @@ print(f"linear: not above the truth, to 0.1: {tight[-1] < exact + 0.1}; within 1
 # With two latents all clothes fit on one page. Cut the plane's prior into cells of equal probability and decode the
 # middle of each (Kingma & Welling 2014): the page shows everything that the model can draw, in due proportion.
 
-# %%
+# %% tags=["cover"]
 atlas = pretrained("fashion_map").to(device)
 with torch.no_grad():
     page = atlas.decode(latent.map_grid(12).to(device)).cpu()

@@ -411,7 +411,7 @@ grid(
     caption="Drawn from noise in 32 steps, each column a class.",
 )
 
-# %%
+# %% tags=["cover"]
 animation(
     [s[:10].cpu() for s in states[1::3]],
     columns=10,

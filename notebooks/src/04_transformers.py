@@ -968,7 +968,7 @@ table(
     caption=f"{asked} captions each, one picture a caption.",
 )
 
-# %%
+# %% tags=["cover"]
 shown_captions = [data.captions[i] for data in asked_of.values() for i in range(4)]
 grid(
     torch.cat([pictures[name][:4] for name in asked_of]),

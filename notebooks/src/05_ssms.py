@@ -1006,7 +1006,7 @@ table(
 # moonlight is known from the day. Where the *lamps* will be lit is not: two valleys look alike by day, and one of them is
 # full of people. The Americas were not trained on.
 
-# %%
+# %% tags=["cover"]
 dusk = pretrained("nightfall_video").to(device)
 evening = nightfall_video.data("test", pick(smoke=4, laptop=48, gpu=64))
 bright = measures.lamps(evening.x)[:, -1].argsort(descending=True)[:3]

@@ -1,0 +1,90 @@
+"""Which files of the checkout become which pages, and how links between them are kept.
+
+Each page keeps the text that GitHub shows. Only links change: what is a page of the site is linked there, what
+is another file of the repository, at the repository's address. Notebooks keep their place (`notebooks/`,
+`exercises/`), from which the theme's launch buttons make their addresses.
+"""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+from course_lib import places as house
+from course_lib.site import home, pictures, reference
+
+TITLES = {"README.md": "Install, use, grade", "benchmarks/README.md": "Benchmarks"}
+
+
+def gather(root: Path, target: Path) -> None:
+    """Write the source folder that Sphinx reads."""
+    shutil.copytree(root / "site", target)
+    places, words = pages(root), {}
+    link = Links(root, places)
+    for name, place in places.items():
+        (target / place).parent.mkdir(parents=True, exist_ok=True)
+        text = (root / name).read_text(encoding="utf-8")
+        if name.endswith(".ipynb"):
+            shown = json.loads(text)
+            words |= pictures.words(shown)
+            text = json.dumps(notebook(shown, link, name), ensure_ascii=False)
+        else:
+            text = link.rewritten(_titled(text, TITLES.get(name)), name)
+        (target / place).write_text(text, encoding="utf-8")
+    (target / pictures.FILE).write_text(json.dumps(words), encoding="utf-8")
+    reference.write(root, target / "reference")
+    home.write(root, target, places)
+
+
+def pages(root: Path) -> dict[str, str]:
+    """Each file that becomes a page -> its place in the site's sources."""
+    found = {
+        path.relative_to(root).as_posix(): f"{folder}/{path.name}"
+        for folder in ("notebooks", "exercises")
+        for path in sorted((root / folder).glob("[0-9]*.ipynb"))
+    }
+    for name in ("GLOSSARY.md", "README.md", "CONTRIBUTING.md", "benchmarks/README.md"):
+        if (root / name).exists():
+            found[name] = {"README.md": "guide.md", "benchmarks/README.md": "benchmarks.md"}.get(name, name.lower())
+    for path in sorted((root / "course_lib").glob("*/cards/*.md")):
+        kind = "data" if path.parts[-3] == "data" else "models"
+        found[path.relative_to(root).as_posix()] = f"cards/{kind}/{path.name}"
+    return found
+
+
+class Links:
+    """Rewrites the links of a text, seen from where the text lies in the repository."""
+
+    def __init__(self, root: Path, places: dict[str, str]) -> None:
+        self.root, self.places, self.blob = root.resolve(), places, f"{house.repository()}/blob/main/"
+
+    def rewritten(self, text: str, name: str) -> str:
+        """The text of the file `name` with its links as the site needs them."""
+        return re.sub(r"(?<=\]\()([^()\s]+)(?=\))", lambda match: self._target(match[1], name), text)
+
+    def _target(self, link: str, name: str) -> str:
+        path, mark, anchor = link.removeprefix(self.blob).partition("#")
+        if not path or "://" in path or path.startswith("mailto:"):
+            return link
+        base = self.root if link.startswith(self.blob) else (self.root / name).parent
+        file = (base / path).resolve()
+        if not file.is_relative_to(self.root) or not file.exists():
+            return link  # Sphinx or the check of the finished pages will tell
+        inside = file.relative_to(self.root).as_posix()
+        if inside not in self.places:
+            return f"{self.blob}{inside}{mark}{anchor}"
+        up = "../" * self.places[name].count("/")
+        return f"{up}{self.places[inside]}{mark}{anchor}"
+
+
+def notebook(cells: dict, link: Links, name: str) -> dict:
+    """A notebook as the site shows it: without badges, because the theme has its own launch buttons."""
+    kept = [cell for cell in cells["cells"] if "badges" not in cell["metadata"].get("tags", [])]
+    for cell in kept:
+        if cell["cell_type"] == "markdown":
+            cell["source"] = link.rewritten("".join(cell["source"]), name)
+    return cells | {"cells": kept}
+
+
+def _titled(text: str, title: str | None) -> str:
+    return re.sub(r"\A# .*", f"# {title}", text) if title else text
