@@ -61,8 +61,19 @@ USES = {
     "fashion_maskgit": Use("fashion", unfit=CLOTHES, limits="Tokens drawn in parallel do not always fit together."),
     "fashion_raster": Use("fashion", unfit=CLOTHES, limits=NO_FINER),
     "fashion_scales": Use("fashion", unfit=CLOTHES, limits=NO_FINER),
+    "fashion_superresolution": Use(
+        "fashion",
+        "Seeing what a draw adds to what was measured.",
+        "Evidence of any kind: fifteen of sixteen numbers are invented.",
+        "Half its pixels' variety of what would be honest: a draw errs 1.5 times as much as the mean, not twice.",
+    ),
     "fashion_tokenizer": Use("fashion", "Turning images into tokens and back.", CLOTHES, "Images come back at 24 dB."),
     "fashion_vae": Use("fashion", unfit=CLOTHES, limits="Drawn from the plain prior, less than half look real."),
+    "night_flow": Use(
+        "earth",
+        unfit="Saying where people live, or what a place looks like at night.",
+        limits="Lights are invented, and too few where places are more brightly lit than those it learned from.",
+    ),
     "nightfall_video": Use(
         "earth",
         unfit="Saying where people live, or what a place looks like at night.",
@@ -70,4 +81,12 @@ USES = {
     ),
     "shapes_flow": Use(limits="It reads 18 words in sentences of one form."),
     "sprites_video": Use("fashion", limits="The sprite is held for seven frames."),
+    "streets_cyclegan": Use(
+        limits="Part of the night that a day cannot show stands openly in the days it makes: stars, lamps, windows.",
+    ),
+    "textures_flow": Use(
+        "",
+        "Seeing faults in three drawn materials, of which it knows the good.",
+        limits="Smears are missed: what is too calm does not surprise it. Other materials are all faults to it.",
+    ),
 }
