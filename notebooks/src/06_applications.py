@@ -245,6 +245,10 @@ grid(
 )
 
 # %% [markdown]
+# Least squares is nearly black, as the median of so many possible nights is nearly dark. And pix2pix, this early, has learned
+# *that* nights have lights before it has learned *where*: it paints the same few everywhere. Only the flow answers each place,
+# and each time anew.
+#
 # Now with equal networks, batches and steps, as logged (`course log night_contest`), and counted. *Lit* is the share of pixels
 # as bright as a small town. *Ratio* is a draw's squared error over that of the best constant answer, the mean: the toy
 # says 2 for honest draws and 1 for an answer that never varies. *Coverage*: how often the true share of light lies between
@@ -301,8 +305,9 @@ slider(
 # %% [markdown]
 # ### When the answer is nearly determined
 #
-# Between a satellite's photograph and a relief map nothing is left to chance: a mountain is a mountain. There least squares
-# is the right question, and the cheapest. Train it here:
+# Between a satellite's photograph and a relief map hardly anything is left to chance: a mountain is a mountain. There least
+# squares is the right question, and the cheapest. What it lacks after so few updates, the shading of the slopes, is not
+# chance but patience:
 
 # %%
 maps = earth_map("train", 32, stride=pick(smoke=64, laptop=16, gpu=8))
@@ -351,8 +356,8 @@ grid(
 )
 
 # %% [markdown]
-# Colours and outlines are carried over; what the other artist would have *thought of* is not in the picture, and no bridge
-# leads there. With minutes rather than hours it is a filter more than an artist.
+# Colours, and roughly the outlines, are carried over; what the other artist would have *thought of* is not in the picture, and
+# no bridge leads there. A minute's training makes a filter, and a rough one, not an artist: try the `gpu` budget.
 #
 # ## 3 · Without pairs
 #
@@ -367,7 +372,7 @@ show_code(CycleGan.generators_loss)
 # Such a model is usually judged by eye. Our streets are drawn, so a true night exists for every day; it is hidden from the
 # model and kept for the marking.
 
-# %%
+# %% tags=["cover"]
 two_way = pretrained("streets_cyclegan").to(device)
 there, back = streets_cyclegan.translations(two_way)
 scenes = streets_cyclegan.scenes(pick(smoke=8, laptop=100, gpu=300))

@@ -113,7 +113,7 @@ show_code(corrected)
 print("counted:  ", counted(370, 500))
 print("corrected:", corrected(counted(370, 500), sensitivity=0.9, specificity=0.9))
 
-# %%
+# %% tags=["cover"]
 skews = {run.name: run for run in read_log("bias")}
 told = skews["faces, guidance"].curves
 remedies = {
