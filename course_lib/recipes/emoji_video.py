@@ -2,7 +2,7 @@
 
 0.38 M parameters on 5,000 clips of 12 frames. `train` teaches the predictor and chance side by side. The file that
 ships came about in two runs on one CPU core with bfloat16: the predictor's 2,000 steps (eight minutes; a head that is
-gone by now learned beside it), then @EM@ of chance, the predictor at rest (@EMS@).
+gone by now learned beside it), then 250 of chance, the predictor at rest (one minute, too few).
 """
 
 from pathlib import Path

@@ -4,7 +4,7 @@
 is left to chance, so the expected clip hardly shows any: the metric counts the lit pixels of true, expected and drawn
 nights. `train` teaches the predictor and chance side by side. The file that ships came about in two runs on one CPU
 core with bfloat16: the predictor's 1,000 steps (four minutes; a head that is gone by now learned beside it), then
-@NI@ of chance, the predictor at rest (@NIS@).
+1,200 of chance, the predictor at rest (four minutes).
 """
 
 from pathlib import Path

@@ -2,7 +2,7 @@
 
 0.37 M parameters on 6,000 clips of 12 frames. `train` teaches the predictor and chance side by side. The file that
 ships came about in two runs on one CPU core with bfloat16: the predictor's 5,000 steps (sixteen minutes; a head that
-is gone by now learned beside it), then @SP@ of chance, the predictor at rest (@SPS@).
+is gone by now learned beside it), then 2,000 of chance, the predictor at rest (seven minutes).
 """
 
 from pathlib import Path
