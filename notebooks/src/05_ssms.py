@@ -1070,7 +1070,7 @@ table(
 # be anywhere, they are nowhere. The drawn nights differ from draw to draw, and err the other way: half as many lit pixels
 # again as the truth has, as dim patches with the codec's edges rather than as towns. It is the prior that falls short, not
 # what it may say: when the posterior speaks, the painted night has the true share of light (0.043 on 32 clips). A night of
-# lamps takes some three thousand nats, a sprite's start about ten, and a flow of 0.1 million parameters learned both in
+# lamps takes some two thousand nats, a sprite's start about fourteen, and a flow of 0.1 million parameters learned either in
 # minutes. Squared error prefers the dark night, as it always does.
 
 # %% [markdown]
