@@ -8,6 +8,7 @@ from course_lib.data import video
 from course_lib.data.images import Batch
 from course_lib.ssms.backbone import remembered_bytes
 from course_lib.ssms.video import contest
+from course_lib.ssms.video.chance import UNIT, Prior
 from course_lib.ssms.video.dreamer import Dreamer
 from course_lib.ssms.video.predictor import AttentionPredictor, LstmPredictor, SsmPredictor, copy_last
 
@@ -87,15 +88,63 @@ def test_drawn_clips_go_on_where_the_seen_ones_end_and_differ():
     assert [clip.shape[1] for clip in model.sample(2, 3, evaluations=1)] == [1, 2, 3]
 
 
-def test_a_dreamer_that_is_sure_draws_what_it_expects():
-    """A scale of nothing leaves the expected clip, up to SHARP."""
-    torch.manual_seed(4)
-    model, x = Dreamer(**SMALL).eval(), clips().x
+def test_a_told_movement_is_painted_by_whole_pixels():
+    """With all weight on what is copied: a frame that was told (1.1, -2) is moved by (1, -2); 0.01 absolute."""
+    model, before = Dreamer(**SMALL).eval(), clips().x[:, 0]
     with torch.no_grad():
-        model.scale.weight.zero_()
-        model.scale.bias.fill_(-8)
-    drawn, expected = model.possible(x[:, :3], 1, evaluations=4), model.predict(x[:, :3], 1)
-    assert (drawn - expected).abs().max() < 0.2
+        model.painter.out.weight.zero_()
+        model.painter.out.bias.zero_()
+        model.painter.out.bias[14 + 16 : 14 + 32] = 50.0  # take what was moved, in each of the patch's 16 pixels
+        model.movement.open.bias.fill_(20.0)
+        features, z = torch.zeros(3, 6, 6, 30), torch.zeros(3, 1, 1, 8)
+        z[..., 0], z[..., 1] = 1.1 / UNIT, -2 / UNIT
+        painted = model.moved(features, z, before)[1]
+    want = before.roll((-2, 1), (2, 3))
+    assert (painted - want)[..., 3:-3, 3:-3].abs().max() < 0.01
+
+
+def test_what_a_place_lacks_is_guessed_and_added():
+    """At the start, told without noise and with open ears, any frame is painted: 0.1 absolute."""
+    torch.manual_seed(4)
+    model, x = Dreamer(**SMALL, latents=16).eval(), clips().x
+    with torch.no_grad():
+        for posterior in (model.of_frame, model.of_places):
+            posterior.out.bias[16:] = -50.0
+        model.correction.open.bias.fill_(20.0)
+        model.correction.open.weight.zero_()
+        features, before, frames = model.some_frames(x)
+        _, painted, nats = model.told(features, before, frames)
+    assert (painted - frames).abs().max() < 0.1
+    assert (nats > 0).all()
+
+
+def test_the_price_is_that_of_a_gaussian_likelihood():
+    """Its minus log-likelihood per frame, up to a constant: squared error / (2 noise^2) + nats, over pixels."""
+    model = Dreamer(**SMALL, noise=0.1)
+    squared, nats = 3.0, 5.0
+    want = (squared / (2 * 0.1**2) + nats) * 2 * 0.1**2 / 24**2
+    assert abs(squared / 24**2 + model.price * nats - want) < 1e-12
+
+
+def test_chance_leaves_the_predictor_alone():
+    model, batch = Dreamer(**SMALL), next(clips().batches(2))
+    model.loss(batch)["loss"].backward()
+    assert all(p.grad is None for p in model.predictor.parameters())
+    model.zero_grad()
+    model.predictor.loss(batch)["loss"].backward()
+    owned = {id(p) for p in model.objectives()[0].params}
+    assert all((p.grad is not None) == (id(p) in owned) for p in model.parameters())
+
+
+def test_the_prior_sees_all_places():
+    """A frame is drawn together: what is known of one corner changes the velocity in the opposite one."""
+    torch.manual_seed(5)
+    prior, z, features = Prior(30, 8).eval(), torch.randn(1, 37, 8), torch.randn(1, 6, 6, 30)
+    other = z.clone()
+    other[:, 1] += 1
+    with torch.no_grad():
+        change = (prior(z, torch.ones(1), features) - prior(other, torch.ones(1), features)).abs().amax(-1)
+    assert (change > 1e-6).all()
 
 
 def test_models_say_what_does_not_fit():
@@ -108,6 +157,8 @@ def test_models_say_what_does_not_fit():
         model.check(Batch(torch.zeros(2, 1, 24, 24), torch.zeros(2)))
     with pytest.raises(ValueError, match="patch must divide size"):
         SsmPredictor(size=30)
+    with pytest.raises(ValueError, match="latents must be 2..16"):
+        Dreamer(latents=17)
 
 
 def test_errors_and_flights_have_known_answers():

@@ -6,6 +6,7 @@ was trained on, and go on by themselves for ten times the length of a training c
 
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from jaxtyping import Int
@@ -29,13 +30,15 @@ HORIZON = 10 * FRAMES
 SIDES = {"fashion": 14, "emoji": 16}
 GROUNDS = {"fashion": -1.0, "emoji": 1.0}
 
+Trained = TypeVar("Trained", Predictor, Dreamer)
+
 
 def sprites(sprite: str, n: int = 4_000, frames: int = FRAMES, *, seed: int = 1, split: str = "train") -> Clips:
     """One sprite a clip, in a frame of 32 pixels."""
     return bouncing(n, frames, seed, sprite=sprite, count=1, size=SIZE, split=split)
 
 
-def trained(model: Predictor, clips: Clips, steps: int = STEPS, seed: int = 0, resume: Path | None = None) -> Predictor:
+def trained(model: Trained, clips: Clips, steps: int = STEPS, seed: int = 0, resume: Path | None = None) -> Trained:
     """Fit the codec, train, and return the averaged model."""
     model.codec.fit(clips[:500].x.flatten(0, 1))
     ema = Ema(model, decay=0.99)
@@ -79,18 +82,21 @@ def summary(found: dict[str, Tensor], horizons: tuple[int, ...] = (1, 3, 12, 40,
 def judged(model: Dreamer, sprite: str, n: int, seed: int = 2) -> dict[str, float]:
     """Errors of the expected clip; of what is drawn by chance, whether it flies as a sprite does.
 
-    "fair start" is the share of clips, drawn from one true frame only, whose sprite sets off by 1 to 3 pixels a
-    frame along each axis; "straight" the share of its further steps of the same speed; "starts" how many of the 36
-    velocities were drawn.
+    Of clips of `FRAMES` frames that are drawn from one true frame: "fair start" is the share whose sprite sets off by
+    1 to 3 pixels a frame along each axis, "straight" the share of its further steps of the same speed, "starts" how
+    many of the 36 velocities were drawn, "whole" the share that ends with one sprite, and "explained" how much of its
+    energy is then where it should be (`measures.read`).
     """
     truth = sprites(sprite, n, SEEN + HORIZON, seed=seed, split="test")
     found = summary(errors(model.predict(truth.x[:, :SEEN], HORIZON), truth, sprite))
     with seeded(seed, model.device):
         drawn = errors(model.possible(truth.x[:, :SEEN], FRAMES), truth, sprite)
-        clips = model.possible(truth.x[:, :1], 8)
+        clips = model.possible(truth.x[:, :1], FRAMES)
     cut = measures.sprites_of(truth.x[:, 0], truth.states[:, 0, 0, :2], SIDES[sprite])
-    steps = measures.read(torch.cat([truth.x[:, :1], clips], 1), cut, GROUNDS[sprite]).position.diff(dim=1)
-    return found | {f"drawn: position at {FRAMES}": drawn["position"][:, -1].mean().item()} | flights(steps)
+    reading = measures.read(torch.cat([truth.x[:, :1], clips], 1), cut, GROUNDS[sprite])
+    end = {"whole": (reading.count[:, -1] == 1).float(), "explained": reading.explained[:, -1]}
+    found |= {f"drawn: position at {FRAMES}": drawn["position"][:, -1].mean().item()}
+    return found | flights(reading.position.diff(dim=1)) | {name: share.mean().item() for name, share in end.items()}
 
 
 def flights(steps: Int[Tensor, "b t 2"]) -> dict[str, float]:

@@ -46,12 +46,9 @@ def matches(
     """
     now, wide, moves = now.float(), pad(before.float(), 4 * [reach], mode="replicate"), 2 * reach + 1
     height, width = now.shape[-2:]
-    errors = [
-        (now - wide[..., moves - 1 - y :, moves - 1 - x :][..., :height, :width]).square().sum(1)
-        for y in range(moves)
-        for x in range(moves)
-    ]
-    per_patch = avg_pool2d(torch.stack(errors, 1), patch) * patch**2
+    windows = (wide[..., moves - 1 - y :, moves - 1 - x :] for y in range(moves) for x in range(moves))
+    errors = [(now - window[..., :height, :width]).square().sum(1, keepdim=True) for window in windows]
+    per_patch = torch.cat([avg_pool2d(error, patch) for error in errors], 1) * patch**2  # small ones are kept
     around = avg_pool2d(per_patch, AROUND, 1, AROUND // 2, divisor_override=1)
     likely = (-CERTAIN * around).softmax(1).unflatten(1, (moves, moves))
     return torch.cat([likely.sum(1), likely.sum(2)], 1).movedim(1, -1).clamp(min=UNLIKELY).log()

@@ -47,9 +47,17 @@ class Painter(nn.Module):
         self.out.bias[self.sizes[0] + self.patch**2 : sum(self.sizes[:2])] += 2
 
     def forward(
-        self, features: Float[Tensor, "n i j w"], before: Float[Tensor, "n c h w"], codec: PatchCodec
+        self,
+        features: Float[Tensor, "n i j w"],
+        before: Float[Tensor, "n c h w"],
+        codec: PatchCodec,
+        told: Float[Tensor, "n i j k"] | None = None,
     ) -> Float[Tensor, "n c h w"]:
+        """Told, if it is given, says what the features do not know: logarithms of the movements, and of being moved."""
         shifts, masks, drawn = self.out(features).float().split(self.sizes, -1)
+        if told is not None:
+            shifts = shifts + told[..., :-1].repeat(1, 1, 1, self.movements)
+            masks = masks + pad(told[..., -1:].expand_as(masks[..., self.patch**2 :]), (self.patch**2, 0))
         layers = [moved(before, *self.fine(shift)) for shift in shifts.chunk(self.movements, -1)]
         layers = torch.stack([codec.decode(drawn), *layers], 1)
         masks = pixel_shuffle(masks.movedim(-1, 1), self.patch).softmax(1)

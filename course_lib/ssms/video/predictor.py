@@ -217,9 +217,9 @@ class Layer(nn.Module):
         return x + self.out(silu(spatial(self.near, y) + self.all(y.mean((2, 3), keepdim=True)))), state
 
 
-def spatial(conv: nn.Conv2d, x: Float[Tensor, "b t i j w"]) -> Float[Tensor, "b t i j v"]:
+def spatial(conv: nn.Conv2d, x: Float[Tensor, "*n i j w"]) -> Float[Tensor, "*n i j v"]:
     """A convolution in each frame; channels are last in memory already, so nothing is copied."""
-    return conv(x.flatten(0, 1).movedim(-1, 1)).movedim(1, -1).unflatten(0, x.shape[:2])
+    return conv(x.flatten(0, -4).movedim(-1, 1)).movedim(1, -1).unflatten(0, x.shape[:-3])
 
 
 def copy_last(seen: Clip, steps: int) -> Clip:
