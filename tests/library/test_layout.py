@@ -1,6 +1,7 @@
 """The house is in order: names, sizes, floors, and nothing that does not belong into a repository."""
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -133,7 +134,8 @@ def test_no_leftovers(tracked):
 
 def text_of(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        # a picture in base64 holds any four letters sooner or later
+        return re.sub(r'"image/png": "[^"]*"', "", path.read_text(encoding="utf-8"))
     except UnicodeDecodeError:
         return ""
 
