@@ -56,7 +56,7 @@ from course_lib.data.folder import folder
 from course_lib.data.textures import DEFECTS, MATERIALS, textures
 from course_lib.device import pick_device, seeded
 from course_lib.experiments import read as read_log
-from course_lib.metrics import psnr, roc
+from course_lib.metrics import interval, psnr, roc
 from course_lib.model import last
 from course_lib.plotting import beside, curves, grid, show_code, table
 from course_lib.recipes import fashion_superresolution, night_flow, streets_cyclegan, textures_flow
@@ -740,7 +740,8 @@ def accuracies(way: str, labels: int) -> torch.Tensor:
 def gain(way: str, labels: int) -> tuple[float, float]:
     """Mean and half width of the 95 % interval (Student, four degrees of freedom) of the paired gain over "none"."""
     better = accuracies(way, labels) - accuracies("none", labels)
-    return better.mean().item(), 2.776 * better.std().item() / len(better) ** 0.5
+    found = interval(better)
+    return found.mean, found.high - found.mean
 
 
 table(
