@@ -77,6 +77,15 @@ def test_gathered(house, tmp_path):
     assert "data/dots.md" in (out / "cards" / "data.md").read_text()
 
 
+def test_the_readme_leaves_its_gallery_behind_and_keeps_its_figures(house, tmp_path):
+    (house / "site" / "_static" / "board.png").write_bytes(png(10))
+    (house / "README.md").write_text(
+        "# Long title\n\n<table>\n<tr></tr>\n</table>\n\n![a board](site/_static/board.png)\n"
+    )
+    gather(house, out := tmp_path / "out")
+    assert (out / "guide.md").read_text() == "# Install and use\n\n![a board](_static/board.png)\n"
+
+
 def test_what_is_new_appears_by_itself(house, tmp_path):
     shutil.copy(house / "notebooks" / "01_one.ipynb", house / "notebooks" / "02_two.ipynb")
     (house / "course_lib" / "weights" / "cards").mkdir(parents=True)
