@@ -208,9 +208,9 @@ def beside_truth(way: str):
     return curves(
         {"true": density(centres), way: counted},
         x=centres,
-        xlabel="x, the value of the pixel",
+        xlabel="x",
         ylabel="density",
-        size=(330, 240),
+        size=(245, 220),
         alt=f"Histogram of samples drawn by way of {way}, beside the true curve with two humps",
     )
 
@@ -234,50 +234,23 @@ slider(beside_truth, {"way": list(ways)}, shown=3, alt="A histogram of drawn sam
 # ## 3 · Which idea came when
 
 # %%
+# fmt: off
+papers = {
+    "GANs": [(2014.45, "GAN"), (2015.9, "DCGAN"), (2016.9, "pix2pix"), (2017.1, "WGAN"), (2017.25, "CycleGAN"),
+             (2018.75, "BigGAN"), (2018.95, "StyleGAN"), (2025.0, "R3GAN")],
+    "VAEs": [(2013.95, "VAE"), (2015.65, "IWAE"), (2017.85, "VQ-VAE"), (2020.5, "NVAE"), (2023.7, "FSQ")],
+    "diffusion": [(2015.2, "nonequilibrium thermodynamics"), (2019.55, "score matching with noise"), (2020.45, "DDPM"),
+                  (2020.75, "DDIM"), (2020.9, "score SDE"), (2021.95, "latent diffusion"), (2022.4, "EDM"),
+                  (2022.55, "classifier-free guidance"), (2022.75, "flow matching"), (2023.15, "consistency"),
+                  (2025.4, "MeanFlow")],
+    "transformers": [(2016.05, "PixelRNN"), (2017.45, "Attention Is All You Need"), (2020.95, "VQGAN"),
+                     (2021.15, "DALL·E"), (2022.1, "MaskGIT"), (2022.95, "DiT"), (2024.25, "VAR")],
+    "state spaces": [(2020.6, "HiPPO"), (2021.85, "S4"), (2022.45, "S4D"), (2023.8, "ConvS5"), (2023.9, "Mamba"),
+                     (2024.4, "Mamba-2")],
+}
+# fmt: on
 timeline(
-    {
-        "GANs": [
-            (2014.45, "GAN"),
-            (2015.9, "DCGAN"),
-            (2016.9, "pix2pix"),
-            (2017.1, "WGAN"),
-            (2017.25, "CycleGAN"),
-            (2018.75, "BigGAN"),
-            (2018.95, "StyleGAN"),
-            (2025.0, "R3GAN"),
-        ],
-        "VAEs": [(2013.95, "VAE"), (2015.65, "IWAE"), (2017.85, "VQ-VAE"), (2020.5, "NVAE"), (2023.7, "FSQ")],
-        "diffusion": [
-            (2015.2, "nonequilibrium thermodynamics"),
-            (2019.55, "score matching with noise"),
-            (2020.45, "DDPM"),
-            (2020.75, "DDIM"),
-            (2020.9, "score SDE"),
-            (2021.95, "latent diffusion"),
-            (2022.4, "EDM"),
-            (2022.55, "classifier-free guidance"),
-            (2022.75, "flow matching"),
-            (2023.15, "consistency"),
-            (2025.4, "MeanFlow"),
-        ],
-        "transformers": [
-            (2016.05, "PixelRNN"),
-            (2017.45, "Attention Is All You Need"),
-            (2020.95, "VQGAN"),
-            (2021.15, "DALL·E"),
-            (2022.1, "MaskGIT"),
-            (2022.95, "DiT"),
-            (2024.25, "VAR"),
-        ],
-        "state spaces": [
-            (2020.6, "HiPPO"),
-            (2021.85, "S4"),
-            (2022.45, "S4D"),
-            (2023.8, "ConvS5"),
-            (2023.9, "Mamba"),
-            (2024.4, "Mamba-2"),
-        ],
-    },
+    papers,
     caption="First public versions of papers whose ideas you will build. PixelRNN had no transformer yet, but its question.",
     alt="Timeline from 2013 to 2026: VAEs and GANs begin in 2013 and 2014; diffusion is proposed in 2015 and takes over from "
     "2020; tokens and transformers from 2016, state space models from 2020",
