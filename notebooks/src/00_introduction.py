@@ -9,14 +9,14 @@
 # In this notebook you will
 #
 # 1. check your set-up, and see what each notebook will cost you;
-# 2. draw from one curve in five ways, which are the five modules that follow;
+# 2. draw from one curve in five ways, on which the modules that follow are built;
 # 3. see which idea came when;
 # 4. try the models that come with the course;
 # 5. measure how good pictures are, and fool the measures;
 # 6. compare all families on the same data: the leaderboard;
 # 7. learn how the exercises work.
 #
-# You need: Python, a little PyTorch, densities and expectations. Symbols are those of
+# You need: Python, a little PyTorch, probability densities, expectations. Symbols are those of
 # [GLOSSARY.md](https://github.com/generative-models-in-cv/course/blob/main/GLOSSARY.md).
 
 # %% tags=["bootstrap"]
@@ -53,10 +53,11 @@ device = pick_device()  # asked for once, here; the library follows its inputs
 # %% [markdown]
 # ## 1 · Your set-up
 #
-# The line below the first cell says where you are: which device, in which precision, under which **profile**. A profile is a
-# budget. `smoke` takes seconds and only shows that all runs; `laptop` is meant for a processor; `gpu` for a card, a free one in
-# Colab too. Wherever a notebook spends time, all three stand in sight, `pick(smoke=20, laptop=300, gpu=3000)`, and what is
-# trained for long comes with the course. The variable `COURSE_PROFILE` chooses another.
+# The line below the first cell says where you are: which device, in which precision, under which **profile**. A profile
+# is a budget. `smoke` takes seconds and only shows that all runs; `laptop` is meant for a processor, `gpu` for a
+# graphics card, such as Colab's free one. Wherever a notebook spends time, all three are in plain sight,
+# `pick(smoke=20, laptop=300, gpu=3000)`, and what takes long to train comes with the course. The variable
+# `COURSE_PROFILE` chooses another profile.
 
 # %%
 sizes = {name: len(load(name)) for name in BUNDLED}
@@ -73,7 +74,7 @@ table(
 # Take the smallest world: pictures of a single pixel. The density of its values has two humps,
 # $p(x) = \sum_k w_k\, \mathcal N(x;\, m_k, s_k^2)$. Here everything about $p$ is known, so we can write down five
 # programs that draw from it, each in a few lines. They have nothing in common but the outcome. On images none of the
-# five can be written down, and each module of this course **learns** one of them instead.
+# five can be written down, and modules 1 to 5 **learn** them instead.
 
 # %%
 w, m, s = torch.tensor([0.6, 0.4]), torch.tensor([-1.2, 1.1]), torch.tensor([0.4, 0.6])
@@ -90,9 +91,10 @@ def below(x: Tensor) -> Tensor:
 
 
 # %% [markdown]
-# **A map** (module 1, GANs). Take plain noise, $u$ uniform in $(0, 1)$, and bend it: $x = G(u)$. On a line the right map is
-# known, $G = F^{-1}$: it puts the noise below 0.3 where the first 30 % of the curve are. One evaluation, and no word about
-# $p(x)$: such a model is called *implicit*. A GAN learns $G$ by a game against a judge.
+# **A map** (module 1, GANs). Take plain noise, $u$ uniform in $(0, 1)$, and bend it: $x = G(u)$. On a line the right
+# map is known, $G = F^{-1}$, where $F(x)$ is the share of the curve to the left of $x$: the noise below 0.3 goes to
+# where the first 30 % of the curve lie. That takes one evaluation, and says nothing about $p(x)$: such a model is
+# called *implicit*. A GAN learns $G$ by a game against a judge.
 
 # %%
 places = torch.linspace(-4, 4, 4001)
@@ -114,10 +116,11 @@ def by_latent(n: int) -> Tensor:
 
 
 # %% [markdown]
-# **A path** (module 3, diffusion and flows). Mix data with noise, $x_t = (1 - t)\, x_0 + t\, \varepsilon$, and ask in which
-# direction a mixture must have been going *on average*: the velocity $v(x_t, t) = \mathbb E[\varepsilon - x_0 \mid x_t]$.
-# Start at pure noise, $t = 1$, and walk against it to $t = 0$. A flow learns $v$ by least squares; a denoiser is the
-# same thing seen from another side.
+# **A path** (module 3, diffusion and flows). Mix data with noise, $x_t = (1 - t)\, x_0 + t\, \varepsilon$, and ask in
+# which direction a mixture must have been going *on average*: the velocity
+# $v(x_t, t) = \mathbb E[\varepsilon - x_0 \mid x_t]$. Start at pure noise, $t = 1$, and walk against it to $t = 0$; why
+# the average is enough is shown in module 3. A flow learns $v$ by least squares; a denoiser is the same thing seen from
+# another side.
 
 
 # %%
@@ -136,10 +139,10 @@ def by_path(n: int, steps: int = 50) -> Tensor:
 
 
 # %% [markdown]
-# **Word by word** (module 4, transformers). Write $x$ as a row of binary digits and decide one after the other, each given
-# those before it: left or right half? then which quarter? By the chain rule the product of these probabilities is exactly
-# $p(x)$. A transformer learns them for images that were cut into tokens. A **state space model** (module 5) does the same
-# with a memory that does not grow, however long the row.
+# **Word by word** (module 4, transformers). Write $x$ as a row of binary digits and decide one after the other, each
+# given those before it: left or right half? then which quarter? By the chain rule the product of these probabilities is
+# exactly $p(x)$. A transformer learns them for images that have been cut into tokens. A **state space model**
+# (module 5) does the same with a memory that does not grow, however long the row.
 
 
 # %%
@@ -154,10 +157,10 @@ def by_words(n: int, digits: int = 12) -> Tensor:
 
 
 # %% [markdown]
-# **Uphill, with noise** (module 3 again). The slope of the logarithm of the density, the *score*
-# $\nabla \log p(x)$, points to where there is more. Follow it a little, add a little noise, and repeat: in the end you
-# are distributed as $p$, wherever you began (Langevin). It takes long, above all between humps, and that is why diffusion
-# models walk a path of noise levels instead.
+# **Uphill, with noise** (module 3 again). The slope of the logarithm of the density, the *score* $\nabla \log p(x)$,
+# points to where there is more. Follow it a little, add a little noise, and repeat: if the steps are small, you end up
+# distributed as $p$, wherever you began (Langevin dynamics). It takes a long time to get from one hump to another,
+# which is why diffusion models walk down a path of noise levels instead.
 
 
 # %%
@@ -172,9 +175,9 @@ def by_climbing(n: int, steps: int = 600, size: float = 0.02) -> Tensor:
 
 
 # %% [markdown]
-# Do they draw the same? Two samples of a line can be compared without any doubt: sort both, and see how far the
-# $k$-th smallest is from the $k$-th smallest (the Wasserstein distance). Two samples of the *true* curve are not equal
-# either, so that is what the five have to be held against: a **floor**, the first thing to ask for whenever a
+# Do they draw the same? Two samples of a line can be compared without any doubt: sort both, and see how far the $k$-th
+# smallest is from the $k$-th smallest (the Wasserstein distance). Two samples of the *true* curve are not equal either,
+# and their distance is what the five have to be held against: a **floor**, the first thing to ask for whenever a
 # distance is stated.
 
 # %%
@@ -218,7 +221,7 @@ def beside_truth(way: str):
 slider(beside_truth, {"way": list(ways)}, shown=3, alt="A histogram of drawn samples beside the true density.")
 
 # %% [markdown]
-# What differs is what each can tell besides, and what it costs:
+# What differs is what else each can tell, and what it costs. To *weigh* an $x$ is to state its density:
 #
 # | module | what is learned | from which question | can it weigh, $p(x)$? | evaluations an image |
 # |---|---|---|---|---|
@@ -257,9 +260,10 @@ timeline(
 )
 
 # %% [markdown]
-# Two things are worth seeing. Most ideas lay about for years before somebody made them work: diffusion five, attention over
-# pixels five. And no tradition has ended: a GAN of 2025 trains stably with two penalties from 2018 and 2020, flows now reach a
-# GAN's single step, and what decides between them is less the idea than what one needs, how fast, and on which machine.
+# Two things are worth seeing. Most ideas lay about for years before somebody made them work: diffusion for five (2015
+# to 2020), images written piece by piece for five (PixelRNN to DALL·E). And no tradition has ended: a GAN of 2025
+# trains stably with a loss and two penalties from 2018, flows now reach a GAN's single step, and what decides between
+# them is less the idea than what one needs, how fast, and on which machine.
 #
 # ## 4 · A tour
 #
@@ -294,8 +298,8 @@ slider(
 )
 
 # %% [markdown]
-# **From noise to image.** A flow at work, and the image that it has in mind at each step: $x_t - t\, v$, where the path would end
-# if it went on straight.
+# **From noise to image.** A flow at work, and the image that it has in mind at each step: $x_t - t\, v$, where the path
+# would end if it went straight on.
 
 # %% tags=["cover"]
 flow = pretrained("fashion_flow").to(device)
@@ -354,8 +358,8 @@ text_box(
 )
 
 # %% [markdown]
-# **Films.** One frame is shown; the rest is drawn, frame by frame, by a state space model. Where a garment will fly is left to
-# chance once, and must then be kept to.
+# **Films.** One frame is shown; the rest is drawn, frame by frame, by a state space model. Where a garment flies is
+# left to chance once, and the model must then keep to it.
 
 # %%
 films = pretrained("sprites_video").to(device)
@@ -372,10 +376,11 @@ animation(
 # %% [markdown]
 # ## 5 · How good is it?
 #
-# There is no right answer to hold a drawing against. So one compares *sets*: many drawings with many photographs. A small
-# network turns each image into 128 features in which clothes differ; then one asks whether two clouds of points are alike.
-# The **Fréchet distance** fits a Gaussian to each cloud and compares means and spreads. In one dimension it is
-# $(m_1 - m_2)^2 + (s_1 - s_2)^2$:
+# There is no right answer to hold a drawing against. So one compares *sets*: many drawings with many photographs. A
+# small network turns each image into 128 features in which clothes differ; then one asks whether two clouds of points
+# are alike. The **Fréchet distance** fits a Gaussian to each cloud and compares means $m$ and covariances $S$ by
+# $\lVert m_1 - m_2 \rVert^2 + \operatorname{tr}(S_1 + S_2 - 2 (S_1 S_2)^{1/2})$. In one dimension, with standard
+# deviations $s$, that is $(m_1 - m_2)^2 + (s_1 - s_2)^2$:
 
 # %% tags=["nbval-check-output"]
 x = torch.randn(50_000, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
@@ -389,11 +394,11 @@ print(
 show_code(frechet_distance)
 
 # %% [markdown]
-# This is what FID is, with the features of another network. It is the field's most quoted number, and it can mislead in at
-# least six ways. Each is an experiment.
+# This is FID, but for the network that gives the features. It is the field's most quoted number, and it can mislead in
+# at least six ways. Each is an experiment.
 #
-# **Trap 1: the number of samples.** Take photographs, and more photographs. The right distance is 0. What is stated
-# depends on how many were taken:
+# **Trap 1: the number of samples.** Compare photographs with other photographs. The right distance is 0. The number
+# that comes out depends on how many were taken:
 
 # %%
 net = fashion_features()
@@ -438,11 +443,11 @@ shrinks = by_count[0] / by_count[-1]
 print(f"falls about as 1 / n: {0.6 < shrinks / (counts[-1] / counts[0]) < 1.6}")
 
 # %% [markdown]
-# So a model that was measured on 50,000 samples beats the same model measured on 10,000. This course always states the
+# So a model measured on 50,000 samples beats the same model measured on 10,000. This course always states the
 # **excess** over the floor of photographs at the same $n$.
 #
 # **Trap 2: what happened to the pixels.** The same 1,000 photographs, after things that programs do to images without
-# saying so. Here you see what the warm-up exercise is about.
+# saying so. The first of them is what the warm-up exercise is about.
 
 # %%
 real = fashion("test").x[: pick(smoke=200, laptop=1000, gpu=1000)]
@@ -472,10 +477,11 @@ table(
 )
 
 # %% [markdown]
-# All of them are photographs. Half a level of darkness does not matter to this judge, and neither does much more light, as long
-# as it is clipped. But a thumbnail that was enlarged again, which looks the same on a slide, is further from photographs than
-# the drawings of most models here; and so are mirrored shoes: the judge knows that shoes point to the left. And images in
-# $[0, 1]$, fed to a network that expects $[-1, 1]$, would give a number too. That one is caught at the door:
+# All of them are photographs. Half a level of darkness does not matter to this judge, and a fifth more light hardly
+# does, as long as it is clipped. But a thumbnail that was enlarged again, which looks the same on a slide, is further
+# from photographs than the drawings of most models here; and so are mirrored photographs: the judge knows that shoes
+# point to the left. And images in $[0, 1]$, fed to a network that expects $[-1, 1]$, would give a number too. That one
+# is caught at the door:
 
 # %%
 try:
@@ -539,21 +545,22 @@ beside(
 )
 
 # %% [markdown]
-# **Trap 5: likelihood.** If a model can weigh, its mean $-\log_2 p(x)$ on images that it has not seen, divided by the number of
-# pixels, is how many **bits a dimension** it would take to send one. That is an honest measure: no features, no floor, and a
-# model that forgets part of the data pays without limit. But it is no measure of beauty (Theis, van den Oord & Bethge 2016).
-# Mix a good model $p$ with 99 % noise. All but one in a hundred of its drawings are noise, and since the mixture has at
-# least a hundredth of $p$'s density everywhere, its bits rise by at most
+# **Trap 5: likelihood.** If a model can weigh images, its mean $-\log_2 p(x)$ on those that it has not seen, divided by
+# the number of pixels, is how many **bits a dimension** it would take to send one. That is an honest measure: no
+# features, no floor, and a model that forgets part of the data pays without limit. But it is no measure of beauty
+# (Theis, van den Oord & Bethge 2016). Mix a good model $p$ with 99 % noise. All but one in a hundred of its drawings
+# are noise, and since the mixture has at least a hundredth of $p$'s density everywhere, its bits rise by at most
 
 # %% tags=["nbval-check-output"]
 print(f"log2(100) / 784 = {math.log2(100) / 784:.4f} bits a dimension")
 
 # %% [markdown]
-# while what separates the models of this course is tenths of a bit. (The other way round, a model with beautiful samples
-# may put no mass at all on an image that it did not see.)
+# while the models of this course differ by tenths of a bit. (The other way round, a model with beautiful samples may
+# put no mass at all on an image that it did not see.)
 #
 # **Trap 6: chance.** Draw again, and the number is another. Whoever states one number has rolled the dice once; the
-# course states an interval over repeats, and says over which: draws, seeds of a training, or choices of labels.
+# course states an interval over repeats, and says what was repeated: the draws, the training from another seed, or the
+# choice of labels.
 
 # %%
 again = []
@@ -567,9 +574,9 @@ assert over.low <= over.mean <= over.high
 # %% [markdown]
 # ## 7 · How the exercises work
 #
-# Each module has a notebook of exercises in `exercises/`. A task is a function with its shapes; you write the lines that are
-# missing, and `check("its name")` in the cell below tells at once what is right. If an answer is wrong in a way that is
-# known, it says which misconception it shows. Here is one, on the door from floats to files:
+# Each module has a notebook of exercises in `exercises/`. A task is a function with its shapes; you write the lines
+# that are missing, and `check("its name")` in the cell below tells at once what is right. If an answer is wrong in a
+# known way, it names the misconception. Here is an answer to one task, which turns floats into the bytes of a file:
 
 
 # %%
@@ -580,19 +587,20 @@ def to_uint8(x: Tensor) -> Tensor:
 check("to_uint8")
 
 # %% [markdown]
-# Two wrong answers in one, and each has its sentence. Solve it in
-# [exercises/00_introduction.ipynb](../exercises/00_introduction.ipynb): five minutes, and you know how all the others work.
-# Instructors grade the same notebooks with hidden tests, on other inputs.
+# Two mistakes in one answer, and each gets its sentence. Solve it in
+# [exercises/00_introduction.ipynb](../exercises/00_introduction.ipynb): five minutes, and you know how all the others
+# work. Instructors grade the same notebooks with hidden tests, on other inputs.
 #
 # ## Where to go from here
 #
-# Modules 1 to 3 stand by themselves, in any order; 4 uses the tokens of module 2 and the flows of module 3, 5 compares with 4.
-# Modules 6 and 7 use all of them, and each says what it needs. If you have one evening, take module 3.
+# Modules 1 to 3 stand by themselves, in any order; 4 uses the tokens of module 2 and the flows of module 3; 5 compares
+# itself with 4. Modules 6 and 7 use what came before, and each says what it needs. The course begins with the model
+# that is simplest to draw from, [1 · GANs](01_gans.ipynb); if you have only one evening, take module 3.
 #
 # | module | the question |
 # |---|---|
 # | [1 · GANs](01_gans.ipynb) | can a second network be the judge? |
-# | [2 · VAEs](02_vaes.ipynb) | what is an image made of? |
+# | [2 · VAEs](02_vaes.ipynb) | which few numbers is an image made of? |
 # | [3 · Diffusion](03_diffusion.ipynb) | how does one walk from noise to an image? |
 # | [4 · Transformers](04_transformers.ipynb) | is an image a sentence? |
 # | [5 · State space models](05_ssms.ipynb) | what must one remember to go on? |
