@@ -14,9 +14,11 @@
 # 4. count what a generator forgets: three games, 25 modes, five seeds;
 # 5. train a GAN on images and watch for its equilibrium while it learns;
 # 6. walk about in its latent space: truncation, interpolation, cut and paste, faces made to order;
-# 7. see what goes wrong, and what adversarial losses do today.
+# 7. train it five times, to know whether it was luck;
+# 8. see what goes wrong, and how one notices;
+# 9. see what adversarial losses do today.
 #
-# You need: PyTorch, probability densities, eigenvalues of 2×2 matrices. Symbols are those of
+# You need: PyTorch, probability densities, expectations, eigenvalues of 2×2 matrices. Symbols are those of
 # [GLOSSARY.md](https://github.com/generative-models-in-cv/course/blob/main/GLOSSARY.md).
 
 # %% tags=["bootstrap"]
@@ -66,14 +68,20 @@ grid(clothes.x[:20], columns=10, alt="Twenty photographs of clothes from Fashion
 #
 # Suppose the generator stands still and its samples have density $q$. What is the best answer to it? The value is an
 # integral over $x$ of $p \log D + q \log(1 - D)$, and at each $x$ the discriminator may choose freely. Set the
-# derivative by $D(x)$ to zero:
+# derivative with respect to $D(x)$ to zero:
 #
 # $$\frac{p}{D} - \frac{q}{1 - D} = 0 \quad\Longrightarrow\quad D^*(x) = \frac{p(x)}{p(x) + q(x)}, \qquad
-# V(D^*) = 2\,\mathrm{JS}(p, q) - \log 4$$
+# V(D^*, G) = 2\,\mathrm{JS}(p, q) - \log 4$$
 #
-# where JS is the Jensen–Shannon divergence, 0 for equal densities and $\log 2$ for those that do not overlap. So
-# against a perfect discriminator the generator minimises a divergence, and the game ends at $p = q$ with $D^* =
-# \tfrac12$ and $V = -\log 4$. By hand, for two Gaussians of width 1 at $\pm 1$, whose $D^*$ is a sigmoid:
+# For the last step write $m = (p + q) / 2$ for the mixture: then $D^* = p / 2m$ and $1 - D^* = q / 2m$, each of the two
+# integrals gives a $-\log 2$, and what is left is $\mathbb E_p \log \frac pm + \mathbb E_q \log \frac qm =
+# 2\,\mathrm{JS}(p, q)$. With the Kullback–Leibler divergence $\mathrm{KL}(p \Vert m) = \mathbb E_p \log \frac pm$,
+# which is never negative, JS is the mean of $\mathrm{KL}(p \Vert m)$ and $\mathrm{KL}(q \Vert m)$: the Jensen–Shannon
+# divergence, 0 for equal densities and $\log 2$ for those that do not overlap.
+#
+# So against a perfect discriminator the generator minimises a divergence, and the game ends at $p = q$ with
+# $D^* = \tfrac12$ and $V = -\log 4$. By hand, for two Gaussians of width 1 (a width is a standard deviation here) at
+# $\pm 1$, whose $D^*$ is a sigmoid:
 
 # %% tags=["nbval-check-output"]
 x = torch.linspace(-12, 12, 4801, dtype=torch.float64)
@@ -88,10 +96,10 @@ print(f"D* is sigmoid(2 x): {bool(torch.allclose(best, torch.sigmoid(2 * x), ato
 print(f"p = q: V = {optimal.value(torch.full_like(p, 0.5), p, p, x).item():.6f}   -log 4 = {-math.log(4):.6f}")
 
 # %% [markdown]
-# Now the game itself. The data are a Gaussian at 1.5 of width 0.5. The generator has two parameters, $G(z) = a +
-# b\,z$; so it *can* be right, and we know what right is. The discriminator is a small network that knows nothing of
-# Gaussians. It returns a **score** $f$, the logit of $D$: then $-\log D = \mathrm{softplus}(-f)$ and $-\log(1 - D) =
-# \mathrm{softplus}(f)$, which stay finite when the sigmoid rounds to 0 or 1. Ten lines:
+# Now the game itself. The data are a Gaussian at 1.5 of width 0.5. The generator has two parameters, $G(z) = a + b\,z$;
+# so it *can* be right, and we know what right is. The discriminator, the **judge**, is a small network that knows
+# nothing of Gaussians. It returns a **score** $f$, the logit of $D$: then $-\log D = \mathrm{softplus}(-f)$ and
+# $-\log(1 - D) = \mathrm{softplus}(f)$, which stay finite when the sigmoid rounds to 0 or 1. Ten lines:
 
 # %%
 torch.manual_seed(0)
@@ -113,9 +121,9 @@ for step in range(pick(smoke=60, laptop=800, gpu=800)):
 assert history[-1][0] > history[0][0]
 
 # %% [markdown]
-# Move through the game. Wherever there are samples, the judge (orange) is close to the best possible one (green),
-# although it knows nothing of densities. The generator's density walks to where the judge sees reality; when it has
-# arrived, the judge says one half to everything.
+# Move the slider through the game. Wherever there are samples, the judge (orange) is close to the best possible one
+# (green), although it knows nothing of densities. The generator's density walks to where the judge sees reality; when
+# it has arrived, the judge says one half to everything.
 
 # %%
 places = torch.linspace(-4, 4, 321)
@@ -208,7 +216,7 @@ table(
 #
 # Did you notice `softplus(-judge(...))` in the forger's line? It is not the $V$ of the formula, whose generator would
 # minimise $\log(1 - D)$. Take two Gaussians of width 1 at a distance, and the *best* judge of them. How hard does it
-# pull at the samples, depending on what the generator pays?
+# pull the samples towards the data, depending on what the generator pays?
 
 # %%
 show_code(games.saturating)
@@ -256,16 +264,17 @@ beside(
 )
 
 # %% [markdown]
-# Against the best judge, $\log(1 - D)$ is flat where the samples are: the judge is sure, and its gradient says
-# nothing. The trick of the original paper, $-\log D$, has the same resting point and pulls harder the further away a
-# sample is; but it is no longer the gradient of a divergence that one would choose (it is that of $\mathrm{KL}(q, p)
-# - 2\,\mathrm{JS}$; Arjovsky & Bottou 2017). A distance whose gradient is there from the start, and never more than
-# one, would be welcome.
+# Against the best judge, $\log(1 - D)$ is flat where the samples are: the judge is sure, and its gradient says nothing.
+# The trick of the original paper, $-\log D$, has the same resting point and pulls harder the further away a sample is;
+# but its gradient is no longer that of a divergence that one would choose (it is that of
+# $\mathrm{KL}(q \Vert p) - 2\,\mathrm{JS}(p, q)$; Arjovsky & Bottou 2017). A distance whose gradient is there from the
+# start, and never more than one, would be welcome.
 #
 # ### Earth to be moved
 #
-# The **Wasserstein distance** is the least mean way on which mass must be carried to turn $q$ into $p$. On a line
-# nobody needs to overtake: the smallest sample goes to the smallest, the next to the next. That is a sort. By hand:
+# The **Wasserstein distance** $W_1$ is the least distance, on average, over which mass must be carried to turn $q$ into
+# $p$. On a line nothing needs to overtake: the smallest sample goes to the smallest, the next to the next. That is a
+# sort. By hand:
 
 # %% tags=["nbval-check-output"]
 torch.manual_seed(0)
@@ -280,10 +289,11 @@ print(f"by hand {by_hand:.2f}   library {library:.2f}   of the Gaussians themsel
 # $$W_1(p, q) = \max_{|f'| \le 1} \;\mathbb E_p f - \mathbb E_q f,$$
 #
 # and functions can be trained. Such an $f$ is called a **critic**: it scores, without a sigmoid, and its slope is at
-# most one. That is the Wasserstein GAN (Arjovsky et al. 2017). On a line the best critic is known, $f' =
-# \mathrm{sign}(F_q - F_p)$: up where fakes wait to the left, down where they wait to the right. So we can mark a
-# trained one. To hold the slope $s$ of a critic it pays $\lambda\,\mathrm{relu}(s - 1)^2$ at random points between
-# real and generated samples:
+# most one. That is the Wasserstein GAN (Arjovsky et al. 2017). On a line the best critic is known. Let $F_p(x)$ and
+# $F_q(x)$ be the shares of $p$ and $q$ to the left of $x$; integrating by parts, $\mathbb E_p f - \mathbb E_q f = \int
+# f'\,(F_q - F_p)\,\mathrm dx$, which is greatest for $f' = \mathrm{sign}(F_q - F_p)$: up where more fakes than real
+# samples lie to the left, down where fewer do. So we can mark a trained critic. To keep its slope $s = |f'|$ down, it
+# pays $\lambda\,\mathrm{relu}(s - 1)^2$ at random points between real and generated samples:
 
 # %%
 two_humps = lambda n: torch.where(torch.rand(n, 1) < 0.5, -2.0, 2.0) + 0.4 * torch.randn(n, 1)  # real, at both sides
@@ -344,11 +354,11 @@ beside(
 )
 
 # %% [markdown]
-# Two things to see. First, a penalty is no wall: at slope $s$ the critic gains $s\,W$ and pays $\lambda (s-1)^2$, so
-# it goes on to $s = 1 + W / 2\lambda$ and reports $W\,(1 + W/2\lambda)$. Second, the penalty of WGAN-GP (Gulrajani et
-# al. 2017) asks for a slope *of* one, not of *at most* one. On a line a slope gets from $-1$ to $+1$ only through
-# zero, where this penalty is highest: a critic that began with the wrong sign on one side keeps it. (Where there are
-# more dimensions, a gradient can turn round without vanishing.)
+# There are two things to see. First, a penalty is no wall: at slope $s$ the critic gains $s\,W_1$ and pays
+# $\lambda (s-1)^2$, so it goes on to $s = 1 + W_1 / 2\lambda$ and reports $W_1\,(1 + W_1 / 2\lambda)$. Second, the
+# penalty of WGAN-GP (Gulrajani et al. 2017) asks for a slope *of* one, not of *at most* one. On a line a slope gets
+# from $-1$ to $+1$ only through zero, where this penalty has a peak: a critic that began with the wrong sign on one
+# side keeps it. (Where there are more dimensions, a gradient can turn round without vanishing.)
 
 # %%
 show_code(penalties.unit_slope)
@@ -377,10 +387,11 @@ table(
 #
 # $$\dot\theta = \psi, \qquad \dot\psi = -\theta .$$
 #
-# A circle! Neither is wrong: the generator follows the slope, the discriminator turns against it. The Jacobian of the
-# field at the equilibrium says it for each game: its eigenvalues are $\pm i\,\ell'(0)$, where $\ell'(0)$ says how
-# steeply the loss falls at a score of zero. Their real parts are zero, and only real parts below zero lead home. By
-# hand, and by differentiating the very losses that train the networks below:
+# That is a circle. Neither player is wrong: the generator follows the slope, the discriminator turns against it. For
+# every game the Jacobian of the field at the equilibrium tells what happens: its eigenvalues are $\pm i\,\ell'(0)$,
+# where $\ell'(0)$ says how steeply the loss falls at a score of zero (1 in the Wasserstein game, $\tfrac12$ for
+# softplus). Their real parts are zero, and only real parts below zero lead home. By hand, and by differentiating the
+# very losses that train the networks below:
 
 # %% tags=["nbval-check-output"]
 by_hand = torch.linalg.eigvals(torch.tensor([[0.0, 1.0], [-1.0, 0.0]]))
@@ -399,7 +410,7 @@ show_code(dirac.field)
 #
 # $$\lambda = -\frac\gamma2 \pm \sqrt{\frac{\gamma^2}4 - \ell'(0)^2} ,$$
 #
-# those of a spring with friction $\gamma$: too little and it swings, too much ($\gamma > 2 \ell'(0)$) and it creeps.
+# those of a spring with friction $\gamma$: with too little it swings, with too much ($\gamma > 2 \ell'(0)$) it creeps.
 
 # %%
 plane = partial(field, limit=2.0, xlabel="θ (generator)", ylabel="ψ (discriminator)", size=(290, 280))
@@ -413,7 +424,7 @@ beside(
 )
 
 # %% [markdown]
-# Move $\gamma$, in the Wasserstein game with $\ell'(0) = 1$: both players step at once, 120 times by 0.1.
+# Move $\gamma$, in the Wasserstein game: both players move at once, in 120 steps of 0.1.
 
 # %%
 start = torch.tensor([[0.8, 0.0]])
@@ -458,10 +469,10 @@ curves(
 )
 
 # %% [markdown]
-# Without friction the path spirals *outwards*: a step of size $h$ along the tangent of a circle ends outside of it,
-# by a factor $\sqrt{1 + h^2 \ell'(0)^2}$ each time. If the players take **turns**, the generator answers to what the
-# discriminator has just become, and the product of both moves is a turn that stretches nothing. So GANs train in
-# turns; but in turns alone nobody gets home.
+# Without friction the path spirals *outwards*: a step of size $h$ along the tangent of a circle ends outside of it, by
+# a factor $\sqrt{1 + h^2 \ell'(0)^2}$ each time. If the players take **turns**, the generator answers to what the
+# discriminator has just become, and the two moves together are a rotation (in suitable coordinates), which stretches
+# nothing. So GANs are trained in turns; but taking turns alone brings nobody home.
 
 # %% tags=["nbval-check-output"]
 h, circle = 0.2, dirac.field(games.wasserstein)
@@ -491,7 +502,7 @@ curves(
 #
 # Now with networks, and with data that have something to lose: 25 narrow Gaussians on a grid. A mode counts as
 # **found** if at least a tenth of its share of the samples lies on it, and a sample is of **high quality** if it is
-# within three widths of a mode. Of the real data, then, a share of $1 - e^{-9/2}$ is. The ruler first:
+# within three widths of a mode. Of the real data that holds for a share of $1 - e^{-9/2}$. The ruler first:
 
 # %% tags=["nbval-check-output"]
 mixture = mode_grid(5)
@@ -518,8 +529,8 @@ show_code(Gan.generator_loss)
 #
 # R3GAN's scores are **relativistic**: an image is not real or fake, it is more real than another. So a generator that
 # puts all its samples on one mode is still beaten by the real samples on every other. Together with the friction of
-# section 3, on both sides, this is the objective that Huang et al. (2024) kept when they threw out ten years of
-# tricks.
+# section 3, on real and on generated images, this is the objective that Huang et al. (2024) kept when they threw out
+# ten years of tricks.
 
 # %%
 show_code(games.ranking)
@@ -528,7 +539,7 @@ show_code(games.ranking)
 show_code(penalties.both_sides)
 
 # %% [markdown]
-# All three get the same two perceptrons, the same optimiser and the same number of steps. The training is a `for` in
+# All three get the same two perceptrons, the same optimiser and the same number of steps. The training loop is in plain
 # sight, and looks at what the generator covers as it goes on:
 
 # %%
@@ -618,10 +629,10 @@ fewest = {name: min(int(run.results["modes"]) for run in runs) for name, runs in
 # %% [markdown]
 # ### Mode collapse
 #
-# What losing modes looks like at its worst. The same non-saturating game, only that its optimiser has momentum 0.9,
-# as is usual elsewhere in deep learning, and a learning rate that does not fall. The generator piles its samples on a
-# spot that the discriminator does not know yet; the discriminator learns the spot; the generator moves on. It is the
-# circle of section 3, with networks. Move through the training:
+# Here is the loss of modes at its worst. It is the same non-saturating game, but its optimiser has momentum 0.9, as is
+# usual elsewhere in deep learning, and a learning rate that does not fall. The generator piles its samples on a spot
+# that the discriminator does not know yet; the discriminator learns the spot; the generator moves on. It is the circle
+# of section 3, with networks. Move through the training:
 
 # %%
 heavy = train_steps(
@@ -668,8 +679,8 @@ table(
 # ## 5 · The same on images
 #
 # Nothing changes but the networks. The generator turns noise and label into 7×7 features, grows them to 14×14 and
-# unfolds each of these into 2×2 pixels. That is DCGAN (Radford et al. 2016), without the convolutions at full size.
-# It normalises each feature over the batch, so that the images of a batch *must* differ: a help against collapse.
+# unfolds each of these into 2×2 pixels. That is DCGAN (Radford et al. 2016), without the convolutions at full size. It
+# normalises each feature over the batch, so that the images of a batch *must* differ, which helps against collapse.
 
 # %%
 show_code(Generator.forward)
@@ -683,10 +694,11 @@ show_code(Generator.forward)
 show_code(Discriminator.forward)
 
 # %% [markdown]
-# How does one watch a game? A loss says little: it is measured against an opponent who changes. At the
-# **equilibrium** the generated images are distributed like the real ones, and no discriminator can do better than a
-# coin: of a real and a generated image it scores the real one higher half of the time. So we draw its accuracy while
-# training, on real images that it never saw, and beside it the distance of the generated images from real ones.
+# How does one watch a game? A loss says little: it is measured against an opponent who changes. At the **equilibrium**
+# the generated images are distributed like the real ones, and no discriminator can do better than a coin: of a real and
+# a generated image it scores the real one higher half of the time. So we plot its accuracy during training, on real
+# images that it never saw, and beside it the Fréchet distance of the generated images from real ones (section 5 of the
+# [introduction](00_introduction.ipynb)).
 
 # %%
 show_code(equilibrium.accuracy)
@@ -734,9 +746,8 @@ grid(
 # %% [markdown]
 # There is a catch. The accuracy compares the generator with *its* discriminator of the moment, which may have lost
 # track: a judge who knows nothing is a coin too. To ask whether the images can be told apart, let the generator stand
-# still and train a **fresh judge** against it, for the same number of steps each time. That is what section 1 did
-# with its five steps. The best result that a generator can have here is that of one who cheats, and hands out
-# photographs:
+# still and train a **fresh judge** against it, for the same number of steps each time. That is what section 1 did with
+# its five steps. The best result that a generator can have here is that of a cheat, which hands out photographs:
 
 
 # %%
@@ -796,9 +807,9 @@ beside(
 )
 
 # %% [markdown]
-# The right chart also shows what **averaging** is worth. The last weights are where the game happens to be on its way
-# round; the exponential moving average of the weights (EMA) lies in the middle of the turn. In the Dirac-GAN one can
-# see why: average the circle, and one is home.
+# The right chart also shows what **averaging** is worth. The last weights are wherever the game happens to be on its
+# way round; the exponential moving average of the weights (EMA) lies near the middle of the circle. In the Dirac-GAN
+# one can see it: average the circle, and one is home.
 
 # %% tags=["nbval-check-output"]
 orbit = torch.cat(list(dirac.alternating(dirac.field(games.wasserstein), torch.tensor([[1.0, 0.0]]), 0.1, 1000)))
@@ -872,9 +883,11 @@ grid(
 # %% [markdown]
 # ### Truncation
 #
-# Noise near the centre of the Gaussian was seen often in training, noise far out seldom. **Truncation** (Brock et al.
-# 2019) draws it from the normal distribution cut off at a limit: typical images, fewer kinds of them. By hand, the
-# cut is a map of quantiles, so that one piece of noise moves continuously as the limit moves:
+# Noise near the centre of the Gaussian was seen often in training, noise far out seldom. **Truncation** (Brock et
+# al. 2019) draws it from the normal distribution cut off at a limit: typical images, fewer kinds of them. What it costs
+# is measured below by *precision*, the share of drawn images that lie among the real ones, and *recall*, the share of
+# real images that lie among the drawn ones. The cut is a map of quantiles, so that one piece of noise moves
+# continuously as the limit moves:
 
 # %%
 show_code(latent.truncated)
@@ -965,8 +978,8 @@ slider(
 ).prepare()
 
 # %% [markdown]
-# No image here is a double exposure of two others. The label can be walked too, although training showed ten labels
-# and nothing in between: keep the noise, and go from one label's vector to another's.
+# No image here is a double exposure of two others. One can also walk between labels, although training showed ten of
+# them and nothing in between: keep the noise, and go from one label's vector to another's.
 
 # %%
 words = gan.generator.label.weight  # one vector a class
@@ -1004,7 +1017,7 @@ grid(
 # ### Cut and paste
 #
 # The 7×7 features still lie on a map of the image. Take the upper four rows from one dress and the lower three from
-# another, and let the rest of the generator render the sum: it sews.
+# another, and let the rest of the generator render them together: it sews.
 
 # %%
 torch.manual_seed(9)
@@ -1073,7 +1086,7 @@ table(
 # %% [markdown]
 # ## 7 · Is it luck?
 #
-# GANs have a name for diverging. The recipe of the checkpoint was run from five seeds (other weights, other noise,
+# GANs are notorious for diverging. The recipe of the checkpoint was run from five seeds (other weights, other noise,
 # another order of the images), and logged:
 
 # %%
@@ -1107,8 +1120,8 @@ beside(
 )
 
 # %% [markdown]
-# None diverges, and all arrive at the same place. Look at the right chart too: at first the generators gain on their
-# opponents, and then, as the steps get smaller, the opponents gain. Yet the distance keeps falling. An opponent's
+# None diverges, and all arrive at about the same distance. Look at the right chart too: at first the generators gain on
+# their opponents, and then, as the steps get smaller, the opponents gain. Yet the distance keeps falling. An opponent's
 # accuracy says who is ahead, and only a fresh judge, with the same time for everybody, says how good the images are.
 
 # %%
@@ -1141,9 +1154,9 @@ table(
 # translation (module 6), and students of diffusion models that draw in one to four steps (ADD, Sauer et al. 2023;
 # DMD2, Yin et al. 2024).
 #
-# Why do they need it? Because a squared error asks for a mean. Take points on a circle, and a network that gets the
-# horizontal coordinate $u$ and some noise and has to say the vertical one, $v$. Two answers are right, and their mean
-# is wrong. By hand, with the library's game:
+# Why do they need it? Because a squared error asks for a mean. Take points on a circle, and a network that is given the
+# horizontal coordinate $u$ and some noise and must name the vertical one, $v$. Two answers are right, and their mean is
+# wrong. By hand, with the library's game:
 
 
 # %%
@@ -1221,7 +1234,7 @@ table(
 # %% [markdown]
 # ## 10 · What was measured
 #
-# All numbers of this run, at this budget; those of logged runs are marked:
+# All numbers of this run, at this budget; those of logged runs are marked as such:
 
 # %%
 table(
@@ -1311,6 +1324,11 @@ table(
 #
 # [exercises/01_gans.ipynb](../exercises/01_gans.ipynb): twelve functions, from the best discriminator to truncation,
 # with instant checks.
+#
+# ## Where to go from here
+#
+# A GAN draws in a single pass, but it cannot say how likely an image is, nor which noise a given photograph would come
+# from. A model that answers both questions, within a bound, is the subject of [2 · VAEs](02_vaes.ipynb).
 #
 # ## Further reading
 #
