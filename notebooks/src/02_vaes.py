@@ -13,10 +13,11 @@
 # 3. solve a VAE on paper, and predict which of its dimensions will die;
 # 4. train one on real images and count every bit, down to those of the stored bytes;
 # 5. ask what a nat of information buys, and watch latents collapse;
-# 6. use the latent space as a map: walk, compare it with a plain autoencoder's and with PCA, put glasses on faces;
-# 7. find what does not belong, and see how likelihood alone is fooled;
-# 8. turn images into words: 7×7 tokens;
-# 9. replace the one part that holds VAEs back, as all strong models of today do.
+# 6. tighten the bound, at the price of more draws;
+# 7. use the latent space as a map: walk, compare it with a plain autoencoder's and with PCA, put glasses on faces;
+# 8. find what does not belong, and see how likelihood alone is fooled;
+# 9. turn images into words: 7×7 tokens;
+# 10. replace the one part that holds VAEs back, as all strong models of today do.
 #
 # You need: PyTorch, Gaussians, logarithms, the KL divergence. Symbols are those of
 # [GLOSSARY.md](https://github.com/generative-models-in-cv/course/blob/main/GLOSSARY.md); likelihoods are in nats, or
@@ -74,21 +75,22 @@ grid(clothes.x[:20], columns=10, alt="Twenty photographs of clothes from Fashion
 #
 # $$p(x) = \int p(x \mid z)\, p(z)\, \mathrm dz.$$
 #
-# With 32 latents, a grid of ten points in each has $10^{32}$ points. And almost all of them contribute nothing: few
-# $z$ could have made *this* shoe. The ones that could are told by the posterior $p(z \mid x)$, but that one needs
-# $p(x)$.
+# With 32 latents, a grid of ten points in each has $10^{32}$ points. And almost all of them contribute nothing: few $z$
+# could have made *this* shoe. Which ones could is told by the posterior $p(z \mid x) = p(x \mid z)\, p(z) / p(x)$, but
+# that one needs $p(x)$.
 #
 # The way out is to guess. Let $q(z \mid x)$ be any distribution that we can write down. For each $z$,
-# $p(x) = p(x, z) / p(z \mid x)$; take the logarithm, put $q$ above and below, and average over $q$:
+# $p(x) = p(x, z) / p(z \mid x)$; take the logarithm, multiply and divide by $q$, and average over $q$:
 #
 # $$\log p(x) = \underbrace{\mathbb E_q\Big[\log \frac{p(x, z)}{q(z \mid x)}\Big]}_{\text{ELBO}} +
 # \underbrace{\mathbb E_q\Big[\log \frac{q(z \mid x)}{p(z \mid x)}\Big]}_{\mathrm{KL}(q\,\Vert\,p(z \mid x))\; \ge\; 0}$$
 #
-# No inequality was used. The first term can be computed. The second cannot, but it is never negative, so the first is
-# a lower bound of $\log p(x)$, the **evidence lower bound**, and what it misses is exactly how wrong the guess is.
+# No inequality was used. The first term can be computed. The second cannot, but it is never negative, so the first is a
+# lower bound of $\log p(x)$, the **evidence lower bound** (ELBO), and what it misses is exactly how wrong the guess is.
 #
-# Here is a world small enough to check. One latent $z$, one "pixel" $x$ that is $z^2$ up to noise, and we saw
-# $x = 1$. Then $z$ was about $+1$ or about $-1$. In one dimension the integral is a sum:
+# Here is a world small enough to check. There is one latent $z$ and one "pixel" $x$, which is $z^2$ up to noise of
+# standard deviation 0.3, and we saw $x = 1$. Then $z$ was about $+1$ or about $-1$. In one dimension the integral is a
+# sum:
 
 # %% tags=["nbval-check-output"]
 z = torch.linspace(-4, 4, 4001, dtype=torch.float64)
@@ -115,7 +117,7 @@ for mean, std in ((0.0, 0.7), (0.95, 0.7), (0.95, 0.15)):
     print(f"guess N({mean:.2f}, {std:.2f}): ELBO {bound:8.4f} + KL {gap:.4f} = {bound + gap:.4f}")
 
 # %% [markdown]
-# Whatever the guess, the sum is the same. So to raise the ELBO *is* to make the guess better. Move it:
+# Whatever the guess, the sum is the same. So to raise the ELBO *is* to make the guess better. Move the guess:
 
 
 # %%
@@ -151,9 +153,9 @@ print(f"best mean {best[0]:.2f}, std {best[1]:.2f}; KL left {bound_and_gap(*best
 # To know one of two equally likely answers and deny the other costs $\log 2$. The rest of the gap is that the hump is
 # not quite a Gaussian.
 #
-# A **VAE** (Kingma & Welling 2014; Rezende et al. 2014) does this for all images at once: an **encoder** network
-# reads $x$ and answers with the mean and variance of $q(z \mid x)$, one Gaussian for each latent. Split the joint in
-# the ELBO, and what is minimised shows its two halves:
+# A **VAE** (Kingma & Welling 2014; Rezende et al. 2014) does this for all images at once: an **encoder** network reads
+# $x$ and answers with the mean and variance of $q(z \mid x)$, one Gaussian for each latent. Write
+# $p(x, z) = p(x \mid z)\, p(z)$ in the ELBO, and what is minimised shows its two halves:
 #
 # $$-\text{ELBO} = \underbrace{\mathbb E_q[-\log p(x \mid z)]}_{\text{distortion: what the pixels still cost}} +
 # \underbrace{\mathrm{KL}(q(z \mid x)\,\Vert\,p(z))}_{\text{rate: what the latents cost}}$$
@@ -168,17 +170,17 @@ show_code(gaussian.kl_to_prior)
 # %% [markdown]
 # ## 2 · A gradient through a random number
 #
-# The distortion is an average over draws of $z$. The encoder decides from where they are drawn. What is its gradient?
-# A draw from a random generator has none. Two answers:
+# The distortion is an average over draws of $z$. The encoder decides where they are drawn from. What is its gradient? A
+# draw from a random generator has none. There are two answers:
 #
 # - **Reparameterise**: draw $\varepsilon \sim \mathcal N(0, 1)$ first, then $z = \mu + s\,\varepsilon$. Now $z$ is an
 #   ordinary function of $\mu$ and $s$, and the chain rule applies: $f'(z)\,\partial z/\partial\mu$.
 # - **Score function** (REINFORCE, Williams 1992): leave the draw where it is, and make it more likely if it was good:
 #   $f(z)\,\partial \log q(z)/\partial\mu$.
 #
-# Both are right in the mean. Let $f(z) = \lVert z \rVert^2$ with $z \sim \mathcal N(0, I)$ in $D$ dimensions. The
-# gradients for one coordinate of the mean are $2 z_j$ and $\lVert z \rVert^2 z_j$. Their mean is 0; their variances
-# are $4$ and $\mathbb E[\lVert z \rVert^4 z_j^2] = (D + 2)(D + 4)$. By hand, for ten dimensions:
+# Both are right on average. Let $f(z) = \lVert z \rVert^2$ with $z \sim \mathcal N(0, I)$ in $D$ dimensions. The
+# gradients for one coordinate of the mean are $2 z_j$ and $\lVert z \rVert^2 z_j$. Their mean is 0; their variances are
+# $4$ and $\mathbb E[\lVert z \rVert^4 z_j^2] = (D + 2)(D + 4)$. By hand, for ten dimensions:
 
 # %% tags=["nbval-check-output"]
 torch.manual_seed(0)
@@ -191,7 +193,7 @@ for name, gradient, expected in (("reparameterised", moved, 4), ("score function
     print(f"{name}: variance {expected} as predicted, to 5 %: {close}")
 
 # %% [markdown]
-# The library has both, one gradient a draw, so that their spread can be looked at. A **baseline** helps the score
+# The library has both, one gradient for each draw, so that their spread can be seen. A **baseline** helps the score
 # function: subtract from each value the mean of the others, and what all have in common no longer counts.
 
 # %%
@@ -224,8 +226,8 @@ curves(
 )
 
 # %% [markdown]
-# What does that mean for learning? Let 20 guesses learn in the world of section 1, by stochastic gradient ascent on
-# the ELBO with *one* draw a step: half a dozen lines, and the two rules differ in one of them.
+# What does that mean for learning? Let 20 guesses learn in the world of section 1, by stochastic gradient ascent on the
+# ELBO with *one* draw a step. It takes half a dozen lines, and the two rules differ in one of them.
 
 
 # %%
@@ -273,8 +275,8 @@ beside(
 
 # %% [markdown]
 # The slope knows where to go. The score function has to find out by trial, and each trial is one number. But it never
-# asks $f$ for a slope, and sometimes there is none. Let $f$ be a step, 1 above 1 and 0 below. The truth is the
-# density of $\mathcal N(0, 1)$ at 1:
+# asks $f$ for a slope, and sometimes there is none. Let $f$ be a step, 1 above 1 and 0 below. Then
+# $\mathbb E f = P(\mu + \varepsilon > 1)$, and its true slope at $\mu = 0$ is the density of $\mathcal N(0, 1)$ at 1:
 
 # %% tags=["nbval-check-output"]
 above = lambda z: (z[:, 0] > 1).float()
@@ -284,11 +286,12 @@ print(f"score function {estimators.score_function(above, nought, nought, noise).
 print(f"reparameterised {estimators.reparameterised(above, nought, nought, noise).mean.mean():.2f}")
 
 # %% [markdown]
-# Zero, and wrong: on a step every slope is flat. Section 9 will meet this again, when latents become whole numbers.
+# Reparameterised, the answer is zero, and wrong: on a step every slope is flat. Section 9 meets this again, when
+# latents become whole numbers.
 #
 # ## 3 · A VAE on paper
 #
-# Let the decoder be linear: $x = Wz + m + \text{noise}$, the noise of variance $\sigma^2$ in each pixel. Then $p(x)$
+# Let the decoder be linear: $x = Wz + m + \text{noise}$, with noise of variance $\sigma^2$ in each pixel. Then $p(x)$
 # is a Gaussian and its best $W$ is known: **probabilistic PCA** (Tipping & Bishop 1999). The columns of $W$ are the
 # principal directions of the data, and a direction in which the data have variance $\lambda$ gets a column of length
 #
@@ -346,10 +349,10 @@ print(f"directions with a variance above the noise: {predicted_alive}; latents i
 print(f"lengths as predicted, to 0.1: {off < 0.1}; ELBO at the optimum, to 0.1: {optimum - trained[-1][0] < 0.1}")
 
 # %% [markdown]
-# Four of twelve latents died, exactly those that the formula names. This is **posterior collapse** in its purest
-# form: a direction in which the data vary less than the noise is not worth its rate. It is no accident of training;
-# the loss *asks* for it. Note too that the learned columns are single principal directions, not a mixture of them, as
-# would do for reconstruction: since $q$ treats latents one by one, the rate is least when they are independent.
+# Four of twelve latents died, exactly those that the formula names. This is **posterior collapse** in its purest form:
+# a direction in which the data vary less than the noise is not worth its rate. It is no accident of training; the loss
+# *asks* for it. Note too that the learned columns are single principal directions. For reconstruction, mixtures of them
+# would do as well; but since $q$ treats latents one by one, the rate is least when they are independent.
 #
 # ## 4 · On images
 #
@@ -447,9 +450,9 @@ grid(
 
 # %% [markdown]
 # Recovered images are good, though soft: of what the latents do not say, the decoder draws the mean. New ones are
-# weaker, some a mixture of two things. Remember that gap between the second row and the last ones; it will be
-# measured in section 7, explained, and closed in section 10. One can trade variety for typicality by drawing latents
-# with a smaller standard deviation, the **temperature**. Move the slider:
+# weaker, some a mixture of two things. Remember that gap between the second row and the last ones: it is measured in
+# section 7, and explained and closed in section 10. One can trade variety for typicality by drawing latents with a
+# smaller standard deviation, the **temperature**. Move the slider:
 
 # %%
 torch.manual_seed(4)
@@ -475,10 +478,10 @@ slider(
 # ## 5 · What a nat buys
 #
 # Weigh the rate by a factor **β** (Higgins et al. 2017), and the model is told what a nat of latents may cost in
-# pixels. At $\beta = 0$ latents are free: an autoencoder that may make its noise as small as it likes. At the
-# optimum, the trade between the two halves has slope $-\beta$: the last nat of rate saved β nats of distortion (Alemi
-# et al. 2018). In the linear VAE the very same part is played by $\sigma^2$. So one expects latents to be given up as
-# β grows. A small model for each β:
+# pixels. At $\beta = 0$ latents are free, and what is left is an autoencoder that may make its noise as small as it
+# likes. At the optimum, the trade between the two halves has slope $-\beta$: the last nat of rate saved β nats of
+# distortion (Alemi et al. 2018). In the linear VAE $\sigma^2$ plays the very same part. So one expects latents to be
+# given up as β grows. A small model for each β:
 
 
 # %%
@@ -591,9 +594,9 @@ grid(
 )
 
 # %% [markdown]
-# With free bits every latent is alive *and* the honest count of bits is lower: what was lost at $\beta = 1$ had not
-# been worthless. At $\beta = 4$ all of them die, and every digit gets the same answer. Nothing warns of it: the loss
-# falls as it should. Look at the rate.
+# With free bits every latent is alive *and* the honest count of bits is lower: what was lost at $\beta = 1$ was not
+# worthless. At $\beta = 4$ all of them die, and every digit gets the same answer. Nothing warns of it: the loss falls
+# as it should. Look at the rate.
 #
 # ## 6 · A tighter bound
 #
@@ -602,10 +605,10 @@ grid(
 #
 # $$\mathcal L_k = \mathbb E\Big[\log \frac1k \sum_{i=1}^k w_i\Big], \qquad w_i = \frac{p(x, z_i)}{q(z_i \mid x)}$$
 #
-# is the ELBO for $k = 1$, and never falls as $k$ grows: split $2k$ draws in two halves; the logarithm of a mean of
-# two is at least the mean of the logarithms. It rises towards $\log p(x)$. Where that is known one can watch it
-# arrive: take the solved linear VAE and spoil its encoder, all variances too large by a factor $e$. On images, only
-# the bound is known:
+# is the ELBO for $k = 1$, and never falls as $k$ grows: split $2k$ draws into two halves; the logarithm of the mean of
+# two numbers is at least the mean of their logarithms (Jensen). It rises towards $\log p(x)$. Where that is known one
+# can watch it arrive: take the solved linear VAE and spoil its encoder, all variances too large by a factor $e$. On
+# images, only the bound is known:
 
 # %%
 show_code(bounds.log_weights)
@@ -770,10 +773,10 @@ grid(
 )
 
 # %% [markdown]
-# Four measurements. The path, seen by the feature net: how much longer than its chord (**detour**), and how uneven
-# (**largest jump**, over the mean step). **Drift**: decode a latent, encode and decode it again; how far is the
-# second image from the first? Where a decoder was trained they agree. And the Fréchet distance of images decoded from
-# $\mathcal N(0, I)$.
+# Here are four measurements. The path, seen by the network whose features the Fréchet distance compares (section 5 of
+# the [introduction](00_introduction.ipynb)): how much longer than its chord (**detour**), and how uneven (**largest
+# jump**, over the mean step). **Drift**: decode a latent, encode and decode it again; how far is the second image from
+# the first? Where a decoder was trained they agree. And the Fréchet distance of images decoded from $\mathcal N(0, I)$.
 
 # %%
 pairs = pick(smoke=20, laptop=300, gpu=500)
@@ -806,11 +809,11 @@ table(
 )
 
 # %% [markdown]
-# Half true. On the way between two real images the plain autoencoder is no rougher than the VAE: the detour is the
-# same, the jumps are no larger, and its images, which have no noise to survive, are sharper. What it lacks is not
+# It is half true. On the way between two real images the plain autoencoder is no rougher than the VAE: the detour is
+# the same, the jumps are no larger, and its images, which have no noise to survive, are sharper. What it lacks is not
 # smoothness but a *place*. Nothing tells its codes where to lie, so $\mathcal N(0, I)$ is no map of them: what it
-# decodes there it does not recognise itself, and the judge finds it further from clothes. The price of the rate says
-# where the latents are.
+# decodes there it does not recognise itself, and the judge finds it further from clothes. It is the price of the rate
+# that gives the latents their place.
 #
 # ### Arithmetic with faces
 #
@@ -856,8 +859,8 @@ slider(
 
 # %% [markdown]
 # It looks right. Is it? For each face of the test set without the attribute, the judge reads the face as the VAE
-# recovers it and as it is after the edit. An edit should change its attribute and nothing else. As a control, a
-# random direction of the same length.
+# recovers it and as it is after the edit. An edit should change its attribute and nothing else. A random direction of
+# the same length is the control.
 
 # %%
 stable = ("skin", "accessories", "glasses", "mouth", "hair", "hat")
@@ -897,10 +900,10 @@ table(edits, caption=f"Shares of the test faces; strength {strength}.")
 # resist. "Happy" and "sad" are 23 drawings that have little in common, and the difference of two means is not what
 # tells them apart. An attribute is a direction only if the model found it worth one.
 #
-# There is a lesson in how this model came about. Drawings have exact colours, and a likelihood that may be as sharp
-# as it likes is paid richly for knowing them to the last level. A first version spent its latents on that, and gave
-# every face the same grey glasses, at a splendid number of bits. The shipped one may not be sharper than a scale of
-# 0.15 (`least_scale`) and pays a third of the price for its rate. **Bits are not what eyes see.**
+# How this model came about holds a lesson. Drawings have exact colours, and a likelihood that may be as sharp as it
+# likes is paid richly for knowing them to the last level. A first version spent its latents on that, and gave every
+# face the same grey glasses, at a splendid number of bits. The shipped one may not be sharper than a scale of 0.15
+# (`least_scale`) and pays a third of the price for its rate. **Bits are not what eyes see.**
 #
 # ## 8 · What does not belong
 #
@@ -962,8 +965,8 @@ curves(
 # **The likelihood paradox** (Nalisnick et al. 2019). A model of clothes finds an almost empty image far likelier than
 # clothes, though none of its data was like that. There is no contradiction: simple images are few, clothes are many,
 # and the probability of *some* garment is spread over all of them. Likelihood asks "how many bits?", and plain images
-# need few under any model. So ask how many *more* bits than a compressor that knows nothing of clothes, PNG (Serrà et
-# al. 2020). That is a likelihood ratio.
+# need few under any model. So ask how many *more* bits the model needs than PNG, a compressor that knows nothing of
+# clothes (Serrà et al. 2020). That is a likelihood ratio.
 
 # %%
 show_code(anomaly.beyond_complexity)
@@ -1000,9 +1003,10 @@ table(
 # ## 9 · Images as words
 #
 # Transformers and state space models (modules 4 and 5) work on sequences of words from a fixed list. To give them
-# images, let the code be a 7×7 map, and let each of its places choose one of $K$ codes. The step from a vector to the
-# nearest code has no slope; section 2 showed what the reparameterised gradient makes of a step: zero. The
-# **straight-through** trick (Bengio et al. 2013) simply pretends that nothing was rounded:
+# images, let the latent be a 7×7 map, and let each of its places choose one of $K$ vectors, the **codes**. The number
+# of a chosen code is a **token**. The step from a vector to the nearest code has no slope; section 2 showed what the
+# reparameterised gradient makes of a step: zero. The **straight-through** trick (Bengio et al. 2013) simply pretends
+# that nothing was rounded:
 
 # %% tags=["nbval-check-output"]
 value = torch.tensor([0.6, 1.2, 1.7], requires_grad=True)
@@ -1053,10 +1057,10 @@ beside(
 )
 
 # %% [markdown]
-# The library's quantiser moves dead codes to where there are points. **FSQ** (Mentzer et al. 2024) has nothing to
-# learn: squash each coordinate into an interval and round it. Its codes are a grid that is simply there; no codebook,
-# no extra loss, and it is for the *encoder* to spread over the grid, which it does because an unused code is a lost
-# chance to say something.
+# The library's quantiser moves dead codes to where there are points. **FSQ**, finite scalar quantisation (Mentzer et
+# al. 2024), has nothing to learn: squash each coordinate into an interval and round it. Its codes are a grid that is
+# simply there. There is no codebook and no extra loss; it is for the *encoder* to spread over the grid, which it does
+# because an unused code is a lost chance to say something.
 
 # %%
 show_code(FSQ.forward)
@@ -1079,8 +1083,8 @@ for name, kind in (("VQ", VqTokenizer), ("FSQ", FsqTokenizer)):
 table(tokenizers, caption=f"After {count} steps, {len(judged):,} unseen images. Perplexity: as many codes, used alike.")
 
 # %% [markdown]
-# After so few steps the learned codebook is ahead, in bits and in use. FSQ's use grows with training: the shipped
-# one, below, uses every code.
+# After so few steps the learned codebook is ahead, in bits and in use. (Perplexity: if so many codes were used equally
+# often, the entropy would be the same.) FSQ's use grows with training: the shipped one, below, uses every code.
 #
 # The tokenizer that comes with the course is an FSQ with $4^4 = 256$ codes, so a token is a byte and an image 49 of
 # them. Its tokens can be looked at: a code is four coordinates, and three of them make a colour.
@@ -1117,10 +1121,10 @@ table(
 )
 
 # %% [markdown]
-# Every token speaks for its own place: put together the upper half of one image's tokens and the lower half of
-# another's. And a list of words is not yet a language: draw 49 tokens at random, and one gets gibberish. Draw each
-# place's token as often as it occurs there, and it is still none. What is missing is a **prior** over tokens, and it
-# is worth many bits:
+# Every token speaks for its own place: the upper half of one image's tokens and the lower half of another's decode to
+# the halves of two garments. But a list of words is not yet a language: draw 49 tokens at random, and one gets
+# gibberish; draw each place's token as often as it occurs there, and it is still no garment. What is missing is a
+# **prior** over tokens, and it is worth many bits:
 
 # %%
 train_words = fashion_tokens("train").tokens
@@ -1161,14 +1165,14 @@ table(
 )
 
 # %% [markdown]
-# What a transformer makes of *all* the tokens before is the subject of module 4.
+# What a transformer makes of *all* the tokens before is a subject of module 4.
 #
 # ## 10 · The part that holds VAEs back
 #
-# Images drawn from $\mathcal N(0, I)$ are far worse than images recovered, by the same decoder. So it is not the
-# decoder; it is *where* latents are drawn. The rate pulls each $q(z \mid x)$ towards the prior, but their mixture
-# over all images, the **aggregate posterior**, is not $\mathcal N(0, I)$: there are holes in it, where the decoder
-# never was. Every strong latent model of today *learns the prior*:
+# Images drawn from $\mathcal N(0, I)$ are far worse than images recovered, by the same decoder. So the decoder is not
+# at fault; what matters is *where* latents are drawn. The rate pulls each $q(z \mid x)$ towards the prior, but their
+# mixture over all images, the **aggregate posterior**, is not $\mathcal N(0, I)$: it has holes, in which the decoder
+# was never trained. Every strong latent model of today *learns the prior*:
 #
 # - **hierarchical VAEs** (NVAE, Vahdat & Kautz 2020; VDVAE, Child 2021): the latents have latents of their own;
 # - **latent diffusion** (Rombach et al. 2022): a diffusion or flow model over the latents, as in Stable Diffusion;
@@ -1176,7 +1180,8 @@ table(
 #
 # At toy scale: freeze `fashion_vae` and take the latents of the 5,000 images as data. (a) A mixture of twenty
 # Gaussians, fitted by expectation-maximisation, and for comparison a single one. (b) A second VAE whose data are
-# latents, so that $z$ comes from $p(z \mid u)\,p(u)$ (Dai & Wipf 2019). (c) Module 3's ten lines of flow matching.
+# latents, so that $z$ comes from $p(z \mid u)\,p(u)$ (Dai & Wipf 2019). (c) Ten lines of flow matching, which module 3
+# derives; here it is enough to know that they learn to draw from any cloud of points.
 
 # %%
 show_code(maximised)
@@ -1232,8 +1237,8 @@ for _ in range(rounds):
 
 # %% [markdown]
 # Draw from each, decode with the same decoder, and compare with the best that any prior could do, the latents of real
-# images. The rate can be compared too where the prior has a density or a bound: a better prior is a shorter letter,
-# $\mathbb E_q[\log q(z \mid x) - \log p(z)]$, without touching encoder or decoder.
+# images. Where the prior has a density, or a bound on it, the rate can be compared too: a better prior makes a shorter
+# letter, $\mathbb E_q[\log q(z \mid x) - \log p(z)]$, without touching encoder or decoder.
 
 # %%
 torch.manual_seed(1)
@@ -1281,12 +1286,12 @@ table(
 
 # %% [markdown]
 # Nothing about the decoder has changed. The learned priors come close to what real latents give, and the letter has
-# become shorter by several nats an image. In 32 dimensions twenty Gaussians are hard to beat; they are in the
-# library, as `course_lib.vaes.prior`, and in what the checkpoint's file states as "fitted". Larger latents, as in
-# today's image models, get a flow. This is why such models begin with an autoencoder and spend their effort on what
-# lives in its latents.
+# become shorter by eight to eleven nats an image, except with the single Gaussian. In 32 dimensions twenty Gaussians
+# are hard to beat; they are in the library, as `course_lib.vaes.prior`, and in what the checkpoint's file states as
+# "fitted". Larger latents, as in today's image models, get a flow. This is why such models begin with an autoencoder
+# and spend their effort on what lives in its latents.
 #
-# Then is the noise of a VAE needed at all? Give the same prior to the plain autoencoder of section 7, and to the VAE
+# Is the noise of a VAE needed at all, then? Give the same prior to the plain autoencoder of section 7, and to the VAE
 # that was trained as long:
 
 
@@ -1358,7 +1363,7 @@ table(
 #
 # | symptom | usual cause | how to see it |
 # |---|---|---|
-# | soft images | the decoder's mean stands for all that the latents do not say | recovered beside drawn pixels (section 4) |
+# | soft images | the decoder's mean stands in for all that the latents do not say | recovered beside drawn pixels (section 4) |
 # | all reconstructions alike | posterior collapse: β too high, or no rate left for any dimension | active latents and rate (section 5) |
 # | good reconstructions, poor samples | the aggregate posterior is not the prior | distance of both (sections 7 and 10) |
 # | a bound that disappoints | the encoder cannot follow the posterior | how much $k$ draws gain (section 6) |
@@ -1445,6 +1450,12 @@ table(
 #
 # [exercises/02_vaes.ipynb](../exercises/02_vaes.ipynb): eleven functions, from a draw that gradients can pass through
 # to finite scalar quantisation, with instant checks. Together they are a small VAE library.
+#
+# ## Where to go from here
+#
+# A VAE knows what an image costs, but its own draws are weak until a learned prior draws the latents. The strongest of
+# those priors is derived in [3 · Diffusion and flows](03_diffusion.ipynb), on images as well as on latents; a language
+# model over the tokens follows in [4 · Transformers](04_transformers.ipynb).
 #
 # ## Further reading
 #
