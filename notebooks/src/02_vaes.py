@@ -1454,8 +1454,8 @@ table(
 # ## Where to go from here
 #
 # A VAE knows what an image costs, but its own draws are weak until a learned prior draws the latents. The strongest of
-# those priors is derived in [3 · Diffusion and flows](03_diffusion.ipynb), on images as well as on latents; a language
-# model over the tokens follows in [4 · Transformers](04_transformers.ipynb).
+# those priors is derived in [3 · Diffusion](03_diffusion.ipynb), on images as well as on latents; a language model over
+# the tokens follows in [4 · Transformers](04_transformers.ipynb).
 #
 # ## Further reading
 #

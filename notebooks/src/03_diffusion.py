@@ -9,15 +9,17 @@
 #
 # 1. drown images in noise, by a formula of one line;
 # 2. write down the best possible denoiser, without any training, and see why nobody wants it;
-# 3. train a flow by hand in two dimensions, in ten lines, and follow its particles;
-# 4. meet the same ten lines in the library, on real images, and draw clothes;
-# 5. compare samplers: measure their order on data with an exact answer, and their price on images;
-# 6. steer: guidance, inpainting, super-resolution, editing, all with one model that was trained for none of them;
-# 7. draw an image in a single step.
+# 3. see that the five things which papers predict are one;
+# 4. train a flow by hand in two dimensions, in ten lines, and follow its particles;
+# 5. meet the same ten lines in the library, on real images, and draw clothes;
+# 6. compare samplers: measure their order on data with an exact answer, and their price on images;
+# 7. steer by guidance, and see what it costs;
+# 8. fill in, enlarge and edit, with a model that was trained for none of them;
+# 9. draw an image in a single step.
 #
-# You need: PyTorch, Gaussians, the chain rule. Symbols are those of
-# [GLOSSARY.md](https://github.com/generative-models-in-cv/course/blob/main/GLOSSARY.md). Throughout the course
-# $t = 0$ is data and $t = 1$ is noise.
+# You need: PyTorch, Gaussians, Bayes' rule, the chain rule. Symbols are those of
+# [GLOSSARY.md](https://github.com/generative-models-in-cv/course/blob/main/GLOSSARY.md). Throughout the course $t = 0$
+# is data and $t = 1$ is noise.
 
 # %% tags=["bootstrap"]
 import course_lib
@@ -60,10 +62,11 @@ grid(clothes.x[:20], columns=10, alt="Twenty photographs of clothes from Fashion
 #
 # $$x_t = \alpha_t\, x_0 + \sigma_t\, \varepsilon, \qquad \varepsilon \sim \mathcal N(0, I)$$
 #
-# No loop is needed. DDPM (Ho et al. 2020) describes the process as a thousand small steps
-# $x_s \to x_t = \tfrac{\alpha_t}{\alpha_s} x_s + \text{noise}$; but a sum of Gaussians is a Gaussian, so the thousand
-# steps collapse into one jump. If the steps scale by $a_1, a_2, \dots$ and each adds variance $1 - a_i^2$, then
-# $\alpha = \prod a_i$, and the variance that has piled up is $1 - \alpha^2$. By hand:
+# No loop is needed. DDPM (Ho et al. 2020) describes the process as a thousand small steps $x_s \to x_t =
+# \tfrac{\alpha_t}{\alpha_s} x_s + \text{noise}$; but a sum of Gaussians is a Gaussian, so the thousand steps collapse
+# into one jump. If the steps scale by $a_1, a_2, \dots$ and each adds variance $1 - a_i^2$, then $\alpha = \prod a_i$;
+# and since a step makes $a_i^2 \nu + 1 - a_i^2$ of a variance $\nu$, it multiplies $1 - \nu$ by $a_i^2$, so the
+# variance that has piled up is $1 - \alpha^2$. By hand:
 
 # %% tags=["nbval-check-output"]
 alpha, variance = 1.0, 0.0
@@ -157,8 +160,8 @@ print(f"by hand {by_hand:.6f}   library {library:.6f}   tanh(2 x) = {math.tanh(0
 show_code(ideal_denoiser)
 
 # %% [markdown]
-# On real images the guess is a blurry average when there is much noise, and sharpens as the noise falls. The last row
-# is what matters for training: a network that minimises the squared error aims at exactly these pictures.
+# On real images the guess is a blurry average when there is much noise, and sharpens as the noise falls. The guesses
+# are what matters for training: a network that minimises the squared error aims at exactly these pictures.
 
 # %%
 few = clothes.x[:1000]
@@ -175,7 +178,7 @@ grid(
 )
 
 # %% [markdown]
-# Now follow it from pure noise to $t = 0$ (how a sampler does that is section 5). What comes out?
+# Now follow it from pure noise to $t = 0$ (how a sampler does that is told in section 6). What comes out?
 
 # %%
 torch.manual_seed(1)
@@ -202,10 +205,11 @@ print(f"{copies} of 6 drawings are training images, pixel by pixel")
 #
 # ## 3 · Five names for one prediction
 #
-# Image, noise and mixture are tied by one equation, so a network that predicts one of them predicts them all. Papers
-# train networks for the noise $\varepsilon$ (DDPM), for $v = \alpha\varepsilon - \sigma x_0$ (Salimans & Ho 2022), for
-# the velocity $x_t' = \alpha' x_0 + \sigma'\varepsilon$ (flow matching) or for the score
-# $\nabla\log p_t(x_t) = -\mathbb E[\varepsilon \mid x_t]/\sigma$. They are all linear in each other:
+# Image, noise and mixture are tied by one equation. The mixture is given, so a network that predicts the image or the
+# noise predicts both. Papers train networks for the noise $\varepsilon$ (DDPM), for
+# $v = \alpha\varepsilon - \sigma x_0$ (Salimans & Ho 2022), for the velocity $x_t' = \alpha' x_0 + \sigma'\varepsilon$
+# (flow matching) or for the score $\nabla\log p_t(x_t) = -\mathbb E[\varepsilon \mid x_t]/\sigma$. They are all linear
+# in each other:
 #
 # | given $x_t$ and | the image is |
 # |---|---|
@@ -215,7 +219,7 @@ print(f"{copies} of 6 drawings are training images, pixel by pixel")
 # | score | $(x_t + \sigma^2\,\nabla\log p_t)\,/\,\alpha$ &nbsp; (Tweedie's formula) |
 #
 # What differs is where errors hurt: dividing by $\alpha$ multiplies an error in the noise without bound as
-# $\alpha \to 0$. Here and back again:
+# $\alpha \to 0$. There and back again:
 
 # %% tags=["nbval-check-output"]
 x0, eps, t = torch.randn(64, 1, 4, 4), torch.randn(64, 1, 4, 4), torch.linspace(0.05, 0.9, 64)
@@ -230,8 +234,10 @@ for name, (there, back) in pairs.items():
     print(f"{name:<6} round trip exact to 1e-5: {bool(error < 1e-5)}")
 
 # %% [markdown]
-# Karras et al. (2022, "EDM") ask for one thing more: whatever the noise, the network's input *and* its target should
-# have variance one. That fixes the factors $c_\text{skip}, c_\text{out}, c_\text{in}$ around the network uniquely. Is it so?
+# Karras et al. (2022, "EDM") put factors around the network $F$,
+# $D(x) = c_\text{skip}\,x + c_\text{out}\,F(c_\text{in}\,x)$, and ask for one thing more: whatever the noise, the
+# network's input *and* its target should have variance one, and $c_\text{out}$, which multiplies the network's errors,
+# should be as small as possible. That fixes all three factors. Are the variances one?
 
 # %% tags=["nbval-check-output"]
 sigmas, big = (0.002, 0.1, 1.0, 10.0, 80.0), 200_000
@@ -246,7 +252,7 @@ for sigma in map(torch.tensor, sigmas):
 # %% [markdown]
 # ## 4 · A flow, by hand
 #
-# **Flow matching** (Lipman et al. 2023; Liu et al. 2023) takes the simplest schedule, a straight line
+# **Flow matching** (Lipman et al. 2023; Liu et al. 2023) takes the simplest schedule, the straight line
 # $x_t = (1-t)\,x_0 + t\,\varepsilon$. A particle on this line moves with velocity $\varepsilon - x_0$. Many lines pass
 # through a point; regress on the velocity, and the minimiser is their mean,
 #
@@ -289,7 +295,8 @@ for _ in range(pick(smoke=200, laptop=3000, gpu=3000)):
 assert sum(history[-50:]) < sum(history[:50])
 
 # %% [markdown]
-# To draw, start particles at noise and walk against time, $x \leftarrow x - \tfrac1n v(x, t)$: Euler's method.
+# To draw, start particles at noise and walk against time in $n$ steps, $x \leftarrow x - \tfrac1n v(x, t)$: Euler's
+# method.
 
 # %%
 velocity = lambda x, t: net(torch.cat([x, t.expand(len(x), 1)], dim=1))
@@ -315,8 +322,8 @@ beside(
 # %% [markdown]
 # Note that the paths bend although each training line was straight. Lines cross; particles that follow a field cannot.
 #
-# The field itself at three times. Early on (at much noise) all arrows point to the centre of the data: the mean of
-# everything is the best guess. Late, each point heads for the nearest arm.
+# Here is the field itself at three times. Early in the walk, at much noise, all arrows point to the centre of the data:
+# the mean of everything is the best guess. Late, each point heads for the nearest arm.
 
 # %%
 fields = [
@@ -352,9 +359,9 @@ show_code(UNet.body)
 show_code(ResBlock.forward)
 
 # %% [markdown]
-# Training is a `for` in sight. `train_steps` yields after each update, so averaging the weights (which draws much better
-# than the last step's) and drawing a picture are lines of your own. A few minutes on a CPU give a first idea; we start from
-# noise, literally:
+# Training is a plain `for` loop. `train_steps` yields after each update, so averaging the weights (the average draws
+# much better than the last step's) and drawing a picture are lines of your own. A few minutes on a CPU give a first
+# idea:
 
 # %%
 torch.manual_seed(0)
@@ -455,9 +462,9 @@ slider(
 # %% [markdown]
 # ## 6 · Samplers
 #
-# All samplers do the same: guess the image, infer the noise, and mix both again for a smaller time. **DDIM** (Song et al.
-# 2021) stops there; **DDPM** (Ho et al. 2020) replaces part of the inferred noise by fresh noise, by as much as makes
-# the step a draw from the true reverse posterior.
+# All samplers do the same: guess the image, infer the noise, and mix both again for a smaller time. **DDIM** (Song et
+# al. 2021) stops there; **DDPM** (Ho et al. 2020) replaces part of the inferred noise by fresh noise, exactly so much
+# that the step is a draw from the true posterior $p(x_s \mid x_t, x_0)$, with the guess for $x_0$.
 
 # %%
 show_code(samplers.ddpm)
@@ -465,8 +472,8 @@ show_code(samplers.ddpm)
 # %% [markdown]
 # ### The order of a solver, on data with an exact answer
 #
-# If the data are Gaussian, everything is: the denoiser is linear and the path of every particle can be written down
-# (it stays the same number of standard deviations off the mean). So the *error* of each solver can be measured.
+# If the data are Gaussian, everything is Gaussian: the denoiser is linear and the path of every particle can be written
+# down (it stays the same number of standard deviations off the mean). So the *error* of each solver can be measured.
 # Halving the step should halve Euler's error, and quarter that of a second-order method.
 
 # %%
@@ -590,8 +597,8 @@ grid(
 # %% [markdown]
 # ## 7 · Guidance
 #
-# The model knows $p(x \mid y)$ and, since labels were hidden now and then, $p(x)$ too. **Classifier-free guidance** (Ho &
-# Salimans 2022) walks from the prediction without the label to the one with it, and further by a factor $w$:
+# The model knows $p(x \mid y)$ and, since labels were hidden now and then, $p(x)$ too. **Classifier-free guidance** (Ho
+# & Salimans 2022) goes from the prediction without the label towards the one with it, $w$ times as far:
 #
 # $$\hat v = v_\text{free} + w\,(v_\text{label} - v_\text{free})$$
 
@@ -600,7 +607,7 @@ show_code(guided)
 
 # %% [markdown]
 # $w = 1$ is the model itself, exactly. What does $w > 1$ cost? In two dimensions, where the denoisers are exact (two
-# classes, three Gaussians each), one sees it: samples flee from the other class, and huddle.
+# classes, three Gaussians each), one sees it: samples flee from the other class, and crowd together.
 
 # %%
 corners = torch.tensor([[-1.6, 0.0], [-0.4, 1.2], [-0.4, -1.2], [1.6, 0.0], [0.4, 1.2], [0.4, -1.2]])
@@ -632,7 +639,7 @@ assert spread[1.0] > spread[2.0] > spread[4.0]
 print("spread of the samples:", {w: round(s, 1) for w, s in spread.items()})
 
 # %% [markdown]
-# On clothes: typical ones, more and more alike. Move the slider.
+# On clothes, guidance draws typical ones, more and more alike. Move the slider.
 
 # %%
 torch.manual_seed(6)
@@ -676,13 +683,14 @@ table(
 # %% [markdown]
 # ## 8 · Editing without training
 #
-# A denoiser is a *prior*: it knows what clothes look like. Put beside it something that was measured, $y = A x_0$ (some of
-# the pixels; an image at low resolution), and it fills in the rest. If $p(x_0 \mid x_t)$ were a round Gaussian with
-# variance $r^2$, the mean given both $x_t$ and $y$ would be
+# A denoiser is a *prior*: it knows what clothes look like. Put beside it something that was measured, $y = A x_0$ with
+# a known matrix $A$ (some of the pixels; an image at low resolution), and it fills in the rest. If $p(x_0 \mid x_t)$
+# were a round Gaussian with variance $r^2$, the mean given both $x_t$ and $y$ would be
 #
-# $$\hat x_0 = D(x_t) + r^2 A^\top\,(r^2 A A^\top + \text{noise}^2)^{-1}\,(y - A\,D(x_t)).$$
+# $$\hat x_0 = D(x_t, t) + r^2 A^\top\,(r^2 A A^\top + \sigma_y^2 I)^{-1}\,(y - A\,D(x_t, t)),$$
 #
-# It is not round, but this is good enough. Again it is a function on denoisers, so each sampler can use it.
+# where $\sigma_y$ is the noise of the measurement. The distribution is not round, but this is good enough. Again it is
+# a function on denoisers, so every sampler can use it.
 
 # %%
 show_code(editing.conditioned)
@@ -743,9 +751,9 @@ grid(
 # %% [markdown]
 # ## 9 · One step
 #
-# Thirty-two evaluations an image are thirty-one too many for a phone. Euler's one step fails because paths bend.
-# How much? Compare each path's velocity with its own mean: 0 would be straight. Most of the velocity is noise that
-# leaves, so compare with what the images themselves contribute.
+# Thirty-two evaluations an image are thirty-one too many for a phone. Euler's one step fails because paths bend. How
+# much? Compare each path's velocity with its own mean: 0 would be straight. Most of the velocity is noise that leaves,
+# so the second number says what the images themselves contribute.
 
 # %%
 torch.manual_seed(10)
@@ -764,8 +772,9 @@ table(
 )
 
 # %% [markdown]
-# Two cures. **Reflow** (Liu et al. 2023) trains once more, on the pairs (noise, image) that the sampler itself made. Its
-# particles never crossed, so the new paths are straighter, and one step errs less. On the spiral, by hand:
+# There are two cures. **Reflow** (Liu et al. 2023) trains once more, on the pairs (noise, image) that the sampler
+# itself made. Its particles never crossed, so the new paths are straighter, and one step errs less. On the spiral, by
+# hand:
 
 # %%
 torch.manual_seed(0)
@@ -794,16 +803,19 @@ table([{"paths of": name, "deviation from straight": value} for name, value in b
 # %% [markdown]
 # For images the library has this as `course_lib.diffusion.reflow`.
 #
-# **MeanFlow** (Geng et al. 2025) learns the *average* velocity between two times, with which one step does by definition:
+# **MeanFlow** (Geng et al. 2025) learns the *average* velocity between two times $r \le t$,
+# $u(x_t, r, t) = \tfrac{1}{t - r} \int_r^t v\,d\tau$, with which one step is enough by definition:
 #
 # $$x_r = x_t - (t-r)\,u(x_t, r, t).$$
 #
-# Differentiate $(t-r)\,u = \int_r^t v\,d\tau$ with respect to $t$ along the path and sort:
+# Differentiate $(t-r)\,u = \int_r^t v\,d\tau$ with respect to $t$ along the path, $u + (t - r)\,\frac{du}{dt} = v$, and
+# rearrange:
 #
 # $$u = v - (t-r)\,\frac{du}{dt}.$$
 #
-# No integral is left. The right side is the target, its derivative one forward-mode product (`torch.func.jvp`), and
-# it takes no gradient: a network that chased its own target would run away.
+# No integral is left. The right side is the target; its derivative is one forward-mode product (`torch.func.jvp`),
+# along the direction $(v, 0, 1)$ in which $(x_t, r, t)$ moves. No gradient flows into the target: a network that chased
+# itself would run away.
 
 # %%
 show_code(meanflow.MeanFlow.loss)
@@ -865,7 +877,7 @@ table([{"sampler": name, "energy distance to the data": value} for name, value i
 # | a splendid distance | too few samples, or images in $[0, 1]$ | `fashion_score` refuses both |
 # | perfect images | copies of the training set | nearest neighbours, as in section 2 |
 #
-# The second last row, measured: how far are *real* images from real ones, as their number grows?
+# The last row but one, measured: how far are *real* images from real ones, as their number grows?
 
 # %%
 torch.manual_seed(0)
@@ -942,6 +954,12 @@ table(
 #
 # [exercises/03_diffusion.ipynb](../exercises/03_diffusion.ipynb): eleven functions, from `add_noise` to a one-step
 # objective, with instant checks. Together they are a small diffusion library.
+#
+# ## Where to go from here
+#
+# The models of this module draw what a label says; they cannot read, and their convolutions see only what is near. How
+# any part of an image can look at any other, and at the words that ask for it, is the subject of
+# [4 · Transformers](04_transformers.ipynb).
 #
 # ## Further reading
 #
