@@ -14,13 +14,13 @@
 # 4. fill in all the gaps at once, in a few rounds;
 # 5. draw from coarse to fine, and compare the three decoders on the same tokens;
 # 6. build a diffusion model without convolutions;
-# 7. draw what a caption says, have it marked by an exact reader, and watch single words at work;
+# 7. draw what a caption says, have it marked by an exact reader, and watch individual words at work;
 # 8. do the same with real drawings, and ask whether the model invents or remembers;
 # 9. put pictures and words into one space, find what is missing there, and cheat it.
 #
-# You need: PyTorch, the softmax, modules 2 (tokens) and 3 (flows). Symbols are those of
-# [GLOSSARY.md](https://github.com/generative-models-in-cv/course/blob/main/GLOSSARY.md). $t = 0$ is data and
-# $t = 1$ is noise; likelihoods are in nats, or in bits where it says so.
+# You need: PyTorch, the softmax, modules 2 (tokens) and 3 (flows, guidance). Symbols are those of
+# [GLOSSARY.md](https://github.com/generative-models-in-cv/course/blob/main/GLOSSARY.md). $t = 0$ is data and $t = 1$ is
+# noise; likelihoods are in nats, or in bits where it says so.
 
 # %% tags=["bootstrap"]
 import course_lib
@@ -85,8 +85,9 @@ for question in ([1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [0.0, 0.0]):
     print(f"q = {question}: weights {' '.join(f'{w:.2f}' for w in weights)}, answer {answer:.1f}")
 
 # %% [markdown]
-# The third key fits a question half as well as the key made for it, and gets its share. A question that is nothing
-# gets the plain mean. With a row of $q$, $k$ and $v$ for each place, all questions are two matrix products:
+# The third key fits the first question a little less well than the key made for it, and gets half its weight. A
+# question of zeros gets the plain mean. With a row of $q$, $k$ and $v$ for each place, all questions are answered by
+# two matrix products:
 #
 # $$\text{out}_i = \sum_j a_{ij} v_j, \qquad a_{ij} = \operatorname{softmax}_j\Big(\frac{q_i \cdot k_j}{\sqrt d}\Big).$$
 
@@ -94,9 +95,9 @@ for question in ([1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [0.0, 0.0]):
 show_code(attention)
 
 # %% [markdown]
-# A transformer makes $q$, $k$ and $v$ from the features of a place by three learned matrices, and does so several
-# times side by side, in **heads** that each have a part of the width: one may look for the same colour, another for
-# what lies to the left. Is that what PyTorch computes? With the same weights, in double precision:
+# A transformer makes $q$, $k$ and $v$ from the features of a place by three learned matrices, and does so several times
+# side by side, in **heads** that each have a part of the width: one may look for the same colour, another for what lies
+# to the left. Is that what PyTorch computes? Compare the two with the same weights, in double precision:
 
 # %% tags=["nbval-check-output"]
 torch.manual_seed(0)
@@ -117,10 +118,10 @@ print(f"four heads equal PyTorch's to 1e-12: {gap < 1e-12}")
 # %% [markdown]
 # ### Why the root of d
 #
-# Let $q$ and $k$ have $d$ random numbers each, of mean 0 and variance 1. Each product $q_c k_c$ has variance 1, and
-# $q \cdot k$ is a sum of $d$ of them: its variance is $d$. A softmax over scores that are tens apart is all but
-# certain, and a softmax that is certain has no gradient: the layer could not learn where else to look. Dividing by
-# $\sqrt d$ brings the variance back to 1, whatever the width.
+# Let $q$ and $k$ have $d$ independent random numbers each, of mean 0 and variance 1. Each product $q_c k_c$ has
+# variance 1, and $q \cdot k$ is a sum of $d$ of them: its variance is $d$. A softmax over scores that are tens apart is
+# all but certain, and a softmax that is certain has no gradient: the layer could not learn where else to look. Dividing
+# by $\sqrt d$ brings the variance back to 1, whatever the width.
 
 # %% tags=["nbval-check-output"]
 torch.manual_seed(0)
@@ -170,9 +171,9 @@ with torch.no_grad():
 print(f"without positions, shuffled in is shuffled out: {bare < 1e-6}; with positions: {placed < 1e-6}")
 
 # %% [markdown]
-# The product of two such codes is $\sum_f \cos\big(f\,(p - q)\big)$ in each direction: it depends on how far apart the
-# places are, not on where. Here are the products of one place's code with all others, in a grid of 16×16. Move the
-# place.
+# In each direction the product of the codes of places $i$ and $j$ is $\sum_f \cos\big(f\,(i - j)\big)$, over the
+# frequencies $f$ (since $\cos a \cos b + \sin a \sin b = \cos(a - b)$): it depends on how far apart the places are, not
+# on where they are. Here are the products of one place's code with all others, in a grid of 16×16. Move the place.
 
 # %%
 codes = places_of(16, 16, 64)
@@ -200,8 +201,8 @@ moved = max((table_[2, 3, 5, 9] - table_[2 + a, 3 + b, 5 + a, 9 + b]).abs().item
 print(f"three rows down and six columns right: the same product everywhere, to 1e-5: {moved < 1e-5}")
 
 # %% [markdown]
-# Attention and a small network for each place by itself, both as a *change* to what is there, make a **block**; a
-# transformer is a stack of them.
+# Attention and then a small network for each place by itself, both added as a *change* to what is there, make a
+# **block**; a transformer is a stack of blocks.
 
 # %%
 show_code(Block.forward)
@@ -209,7 +210,7 @@ show_code(Block.forward)
 # %% [markdown]
 # ## 2 · What a convolution cannot see
 #
-# Here is a task that needs nothing but a long look. On a grid of 16×16 stand eight marks, in four pairs. The two
+# Here is a task that needs nothing but a long look. On a grid of 16×16 places stand eight marks, in four pairs. The two
 # marks of a pair bear the same letter, and each has a colour of its own. Every mark must name the colour of *its
 # partner*, wherever that stands.
 
@@ -244,10 +245,10 @@ grid(
 )
 
 # %% [markdown]
-# Two networks, two layers deep and of about the same size. One mixes places by 3×3 convolutions, the other by
+# Take two networks, two layers deep and of about the same size. One mixes places by 3×3 convolutions, the other by
 # attention. What can each know? A convolution sees its neighbours; two of them see 5×5 places. If the partner stands
-# further away than two rows or columns, the answer is *not in what the network sees*, and no training can help: it
-# is right once in four, by chance. That is a theorem before it is an experiment.
+# further away than two rows or columns, the answer is *not in what the network sees*, and no training can help: it is
+# right once in four, by chance. That is a theorem before it is an experiment.
 
 # %%
 show_code(partners.Attending.body)
@@ -322,9 +323,9 @@ table(
 )
 
 # %% [markdown]
-# A convolution *can* look this far, with more layers: seven of them see as far as seven places. But it passes the
-# news on place by place, through everything that stands between. Attention pays otherwise: with $L$ places it
-# compares $L^2$ pairs. That price is what module 5 is about.
+# A convolution *can* look this far, with more layers: seven of them see as far as seven places. But it passes the news
+# on place by place, through everything that stands between. Attention pays in another way: with $L$ places it compares
+# $L^2$ pairs. That price is what module 5 is about.
 #
 # ## 3 · An image as a sentence
 #
@@ -355,8 +356,8 @@ grid(
 
 # %% [markdown]
 # In training all 49 predictions are made at once. That is only fair if place $i$ cannot see the token that it is to
-# predict, or later ones: a **causal mask** lets every place look back only, and what goes in is shifted by one, with
-# the label first. An untrained model must pass this test already: change one token, and see which predictions move.
+# predict, nor any later one: a **causal mask** lets every place look back only, and the input is shifted by one, with
+# the label first. Even an untrained model must pass this test: change one token, and see which predictions move.
 
 # %% tags=["nbval-check-output"]
 torch.manual_seed(0)
@@ -460,9 +461,9 @@ assert device.type != "cpu" or gap < 1e-4
 print(f"logits with the cache are those without it, to 1e-5 of their size: {gap < 1e-5 * whole.abs().max().item()}")
 
 # %% [markdown]
-# The same numbers for less work. How much less? Without the cache, step $i$ costs $i$ places, so a sentence costs
-# $L^2$ of them and, with $L$ comparisons for each, a part that grows as $L^3$. With it, $L$ places and $L^2$
-# comparisons. Measured on one core, on sentences of growing length:
+# The same numbers for less work. How much less? Without the cache, step $i$ reads $i$ places, so a sentence takes some
+# $L^2$ of them and, with up to $L$ comparisons for each, a part that grows as $L^3$. With the cache it takes $L$ places
+# and some $L^2$ comparisons. Measured on one core, on sentences of growing length:
 
 
 # %%
@@ -512,8 +513,8 @@ curves(
 )
 
 # %% [markdown]
-# What it draws. Each row begins with the label alone; blue is what has not been said yet. The model commits itself
-# early: once the first rows of tokens say "sleeve", the rest must follow.
+# This is what it draws. Each row begins with the label alone; blue is what has not been said yet. The model commits
+# itself early: once the first rows of tokens say "sleeve", the rest must follow.
 
 # %%
 torch.manual_seed(1)
@@ -540,10 +541,10 @@ grid(
 # %% [markdown]
 # ## 4 · Fill in the gaps
 #
-# Why from left to right? An image has no beginning. **MaskGIT** (Chang et al. 2022) trains as one fills in a form:
-# hide a random share of the tokens, predict them from the rest, in all directions. To draw, hide everything, and
-# then, in a few rounds, guess *all* hidden tokens at once, keep those of which the model is surest, and hide the
-# others again. How many stay hidden after each round? A cosine: few are kept early, when little is known.
+# Why from left to right? An image has no beginning. **MaskGIT** (Chang et al. 2022) is trained to fill in a form: hide
+# a random share of the tokens, and predict them from the rest, in all directions. To draw, hide everything, and then,
+# in a few rounds, guess *all* hidden tokens at once, keep those of which the model is surest, and hide the others
+# again. How many stay hidden after each round? A cosine: few are kept early, when little is known.
 
 # %% tags=["nbval-check-output"]
 for rounds in (1, 4, 8):
@@ -616,11 +617,13 @@ curves(
 
 # %% [markdown]
 # In random order, and with as many rounds as there are tokens, each token is drawn given those before it: that *is* the
-# chain rule, in another order, and but for chance more rounds can only help. To keep the surest first makes few rounds go a long way, but
-# it is no longer a draw from the model: each round prefers what is usual, and the more rounds, the more often.
+# chain rule, in another order, and apart from chance more rounds can only help. Keeping the surest first makes few
+# rounds go a long way, but the result is no longer a draw from the model: each round prefers what is usual, and the
+# more rounds there are, the more often it is preferred.
 #
-# So there is a knob between the two: the Gumbel noise that is added to how sure each guess is, less from round to round.
-# It looks like a detail. Without it the surest guess always wins, and the surest guess about an image is its blank ground:
+# So there is a knob between the two: the random (Gumbel) noise that is added to how sure each guess is, less from round
+# to round. It looks like a detail. Without it the surest guess always wins, and the surest guess about an image is its
+# blank ground:
 
 # %%
 noises = pick(smoke=[0.0, 4.5], laptop=[0.0, 1.0, 4.5, 20.0], gpu=[0.0, 1.0, 2.0, 4.5, 9.0, 20.0])
@@ -645,10 +648,10 @@ grid(
 # %% [markdown]
 # ## 5 · From coarse to fine
 #
-# A third order: not from left to right and not at random, but from the whole to the parts. Shrink the image to
-# 4×4, 8×8 and 16×16 pixels, and the same tokenizer makes 1×1, 2×2 and 4×4 tokens of it. **Next-scale prediction**
-# (VAR, Tian et al. 2024) draws one *map* after the other, all tokens of a map at once, given all coarser ones: four
-# evaluations, whatever the size of the image.
+# A third order: not from left to right and not at random, but from the whole to the parts. Shrink the image to 4×4, 8×8
+# and 16×16 pixels, and the same tokenizer makes 1×1, 2×2 and 4×4 tokens of it. **Next-scale prediction** (VAR, Tian et
+# al. 2024) draws one *map* after the other, all tokens of a map at once, given all coarser ones: four evaluations here,
+# and few more for a larger image, since each map has twice the side of the one before.
 
 # %%
 maps = scales.pyramid(tokenizer, test_tokens.tokens[:10].to(device))
@@ -710,7 +713,7 @@ grid(
 #
 # First, what can be compared? "Nats a token" of the three losses are different things:
 #
-# - **one by one** is the exact $-\log p$ of the 49 tokens;
+# - **one by one** reports the exact $-\log p$ of the 49 tokens;
 # - **fill in** reports the mean over masks, and how many tokens a mask hides is a matter of the schedule. If the number
 #   of hidden tokens is drawn *uniformly* from 1 to 49, the mean is exactly the cost of a random order (Uria et al.
 #   2014), a bound for the 49 tokens; so it is measured that way below;
@@ -718,7 +721,7 @@ grid(
 #   all 70 is a bound for the 49.
 #
 # So per image all three are $-\log p$ of the same 49 tokens, or a bound above it. But mind what a bound does not say:
-# no one *draws* in a random order one by one with MaskGIT; it draws many at once.
+# nobody *draws* one by one in a random order with MaskGIT; it draws many tokens at once.
 
 
 # %%
@@ -764,10 +767,10 @@ table(
 )
 
 # %% [markdown]
-# Mind what "steps" cost. One by one takes 49 of them, but with the cache each reads a single token: on one core all 49
-# together are little more work than *one* pass over the image. Filling in reads all 49 tokens in every round. On a GPU it
-# is the other way round: there a step takes its time however little is in it, and eight rounds beat 49. Which is faster is
-# a question about the machine; which is better, about the model.
+# Consider what "steps" cost. One by one takes 49 of them, but with the cache each reads a single token: on one core all
+# 49 together are little more work than *one* pass over the image. Filling in reads all 49 tokens in every round. On a
+# GPU it is the other way round: there a step takes its time however little is in it, and eight rounds beat 49. Which is
+# faster is a question about the machine; which is better, about the model.
 #
 # ## 6 · Diffusion without convolutions
 #
@@ -775,9 +778,9 @@ table(
 # U-Net: cut $x_t$ into patches, let them look at each other, and read the velocity off each. That is the **DiT**
 # (Peebles & Xie 2023), on which most large image and video models of today are built.
 #
-# How does a transformer learn the time, and the label? As a U-Net does: they scale and shift the normalised features
-# in each block; and a third number, the **gate**, says how much of a branch's result is added at all. All three come
-# from one linear layer whose weights begin at **zero**. So every gate begins shut:
+# How is a transformer told the time, and the label? As a U-Net is: they scale and shift the normalised features in each
+# block. A third number, the **gate**, says how much of a branch's result is added at all. All three come from one
+# linear layer whose weights begin at **zero**. So every gate begins shut:
 
 # %%
 show_code(ConditionalBlock.forward)
@@ -793,7 +796,7 @@ print(f"and the network predicts {nothing:.0f} everywhere")
 
 # %% [markdown]
 # A network that begins as the identity is as easy to train as a shallow one, however deep it is; each block joins in
-# when it has something to add. Watch the gates open. For comparison the same network with the usual random start.
+# when it has something to add. Watch the gates open; for comparison, the same network from the usual random start.
 
 # %%
 clothes = load("fashion")
@@ -905,8 +908,8 @@ table(
 #
 # > *a large red circle left of a small blue star*
 #
-# Large models are judged by how their pictures please. Here is a world where a picture of a caption is right or
-# wrong: two things, each with a size, a colour and a shape, and how they stand. An exact reader slides all eight
+# Large models are judged by how well their pictures please. Here is a world in which a picture is right or wrong for
+# its caption: two things, each with a size, a colour and a shape, and how they stand. An exact reader slides all eight
 # stamps over a picture and says what it shows. And four pairs of colour and shape are **held out**: no training scene
 # shows a red star. The model sees "red" often, and "star", but never together. Does it *understand*?
 
@@ -923,10 +926,11 @@ grid(
 )
 
 # %% [markdown]
-# The model is module 3's flow with a network that reads. The words become vectors that a small transformer lets look
-# at each other, so that "red" can find out that it belongs to "circle". Then, in the middle of the U-Net, where the
-# picture is a map of 8×8 places, each place asks a question and *the words* offer keys and values. That is
-# **cross-attention**: the same formula, with $q$ from the picture and $k$, $v$ from the caption.
+# The model is module 3's flow with a network that reads. The words become vectors that a small transformer lets look at
+# each other, so that "red" can find out that it belongs to "circle"; in front of them stands a **mark**, one more
+# vector, which gathers what the caption as a whole says. Then, in the middle of the U-Net, where the picture is a map
+# of 8×8 places, each place asks a question and *the words* offer keys and values. That is **cross-attention**: the same
+# formula, with $q$ from the picture and $k$, $v$ from the caption.
 
 # %%
 show_code(Reader.forward)
@@ -1001,8 +1005,8 @@ text_box(
 )
 
 # %% [markdown]
-# The model knows eighteen words. What it cannot know it must refuse, and say so; a model that silently drops
-# a word draws another caption than the one you typed.
+# The model knows eighteen words. It must refuse what it cannot know, and say so; a model that silently drops a word
+# draws a caption that you did not type.
 
 # %%
 for wrong in ("a large red dog left of a small blue star", "", "a large red circle left of a small blue star " * 2):
@@ -1014,8 +1018,8 @@ for wrong in ("a large red dog left of a small blue star", "", "a large red circ
 # %% [markdown]
 # ### Which word does what?
 #
-# Cross-attention can be watched: for each of the 8×8 places, how much it takes from each word. Averaged over steps
-# and heads, and shown for one word at a time. Move the slider over the words.
+# Cross-attention can be watched: for each of the 8×8 places, how much it takes from each word. The maps are averaged
+# over steps and heads, and shown for one word at a time. Move the slider over the words.
 
 # %%
 caption = "a large red circle left of a small blue star"
@@ -1073,7 +1077,7 @@ table(
 # ### Guidance, again
 #
 # Module 3's guidance works with captions as with labels: some were left out in training, so the model also knows the
-# field of "anything". Move it away from that, and the pictures follow the caption more.
+# velocity of "anything". Move further away from that, and the pictures follow the caption more closely.
 
 # %%
 asked_for = [
@@ -1168,12 +1172,12 @@ grid(
 )
 
 # %% [markdown]
-# The failures are telling. Colours, sizes and places are hardly ever at fault; mostly it is the *shape* of the very thing
-# that was never seen in its colour, and what is drawn instead is a shape that was. But they are few: the model does
-# bind words that it never saw together, which is more than four pairs in 24 remembered.
+# The failures are telling. Colours, sizes and places are hardly ever at fault; mostly it is the *shape* of the very
+# thing that was never seen in its colour, and what is drawn instead is a shape that was. But they are few: the model
+# does bind words that it never saw together, so it has not merely learned the other 20 of the 24 pairs by heart.
 #
 # So does it understand? Ask for the same scenes in other words. "A left of B" is "B **right of** A". The vocabulary has
-# *right* and *below*, so no error is raised. But no training caption ever used them.
+# *right* and *below*, so no error is raised; but no training caption ever used them.
 
 
 # %%
@@ -1202,15 +1206,15 @@ grid(
 )
 
 # %% [markdown]
-# The right things, in the wrong order: a word whose vector was never trained is an accident, and the model goes by
-# what it has learned, that the first thing named stands first. It knows the *grammar of its captions*, not the language.
-# Held-out pairs, from the same grammar, did not show that. Whatever one has not tested, one does not know.
+# The right things, in the wrong order: a word whose vector was never trained is an accident, and the model goes by what
+# it has learned, that the first thing named stands first. It knows the *grammar of its captions*, not the language.
+# Held-out pairs, which obey the same grammar, did not show that. What one has not tested, one does not know.
 #
 # ## 8 · Real pictures
 #
-# Now real drawings: 1,435 emoji by two artists, whose name stands in front of each caption, "noto red apple". There is no
-# exact reader here, and another question: thousands of captions, one picture each, most words in two or three of
-# them. Does the model *invent*, or does it *remember*?
+# Now real drawings: 1,435 emoji, each by two artists, whose name stands in front of the caption, "noto red apple".
+# There is no exact reader here, and the question is another: of thousands of captions each has one picture, and most
+# words stand in two or three of them. Does the model *invent*, or does it *remember*?
 
 # %%
 emoji_flow = pretrained("emoji_flow").to(device)
@@ -1226,9 +1230,10 @@ grid(
 )
 
 # %% [markdown]
-# Draw for captions of the training set, and for captions of concepts that were held out with all their kin; only for such
-# as have no word that training never showed, after what happened to "right of". For each drawn picture, find the most
-# similar training picture, pixel by pixel.
+# Draw for captions of the training set, and for captions of concepts that were held out with all their kin; after what
+# happened to "right of", only for those whose every word occurs in training. For each drawn picture, find the most
+# similar training picture, pixel by pixel. (Likeness is stated in decibels: ten times the base-10 logarithm of the
+# largest possible squared error over the actual one.)
 
 
 # %%
@@ -1291,15 +1296,15 @@ beside(
 )
 
 # %% [markdown]
-# A model that had learned its pictures by heart would draw, for a caption that it knows, the very picture, so its nearest
-# training picture would be the one meant, and far nearer than for a caption that is new. Compare the rows of the table.
-# This model is too small for that, and was trained too briefly: 1.1 million numbers cannot hold 2,870 pictures. It has
-# learned what *many* captions say: a button, a keycap, a yellow face. Words that occur in two or three captions mean
-# little to it, seen or not, and it paints something emoji-like. Neither invention nor memory.
+# A model that had learned its pictures by heart would draw, for a caption that it knows, the very picture, so its
+# nearest training picture would be the one meant, and far nearer than for a caption that is new. Compare the rows of
+# the table. This model is too small for that, and was trained too briefly: 1.1 million numbers cannot hold 2,870
+# pictures. It has learned what *many* captions say: a button, a keycap, a yellow face. Words that occur in two or three
+# captions mean little to it, seen or not, and it paints something emoji-like. That is neither invention nor memory.
 #
-# Compare section 7, where each word occurred in thousands of captions, in ever other company: *that* is what made a model
-# compose. Large models have both kinds of words, and do both things: what is common they combine, and what is rare but
-# repeated in their data they remember. Module 7 measures when.
+# Compare section 7, where each word occurred in thousands of captions, always in other company: *that* is what made a
+# model compose. Large models have both kinds of words, and do both things: what is common they combine, and what is
+# rare but repeated in their data they remember. Module 7 measures when.
 #
 # The artist's name is a word like others, but it occurs in every caption, so it is well understood. The same noise,
 # the same caption, another artist:
@@ -1393,15 +1398,15 @@ table(
 # %% [markdown]
 # ### A bag of words?
 #
-# Impressive; but does it know that *who stands where* matters? Give each image two captions to choose from: the true one,
-# and one that differs in a single respect. Three respects: another colour somewhere; the **colours exchanged** ("red
-# circle left of blue star" or "blue circle left of red star"); the **places exchanged**. In the last two, both captions
-# have exactly the same words. Large CLIPs, trained on hundreds of millions of photographs, are right little more often
-# than by chance there (Yuksekgonul et al. 2023): to them a caption is a bag of words.
+# That is impressive; but does it know that *who stands where* matters? Give each image two captions to choose from: the
+# true one, and one that differs in a single respect. Three respects: another colour somewhere; the **colours
+# exchanged** ("red circle left of blue star" or "blue circle left of red star"); the **places exchanged**. In the last
+# two, both captions have exactly the same words. Large CLIPs, trained on hundreds of millions of photographs, are right
+# little more often than by chance there (Yuksekgonul et al. 2023): to them a caption is a bag of words.
 #
-# And here? For comparison two models that should be worse. One is trained on batches of eight, in which little needs to
-# be known to tell the captions apart. The other has a *provable* handicap: its text encoder gets no
-# positions. By section 1 it is permutation equivariant, so what the mark gathers *cannot* depend on the order of the words.
+# And here? For comparison, take two models that should be worse. One is trained on batches of eight, in which little
+# needs to be known to tell the captions apart. The other has a *provable* handicap: its text encoder gets no positions.
+# By section 1 it is permutation equivariant, so what the mark gathers *cannot* depend on the order of the words.
 
 # %%
 everyone = map(Scene.of, shapes(pick(smoke=100, laptop=1200, gpu=3000), seed=24).captions)
@@ -1459,9 +1464,9 @@ table(
 )
 
 # %% [markdown]
-# Read the last row first. That model *cannot* know the order of words: whoever exchanges them gets the same score to the
-# last digit. And still it has the caption among the first five most of the time. **Retrieval does not test what it
-# seems to test**; only pairs that differ in the one thing that is asked do.
+# Read the last row first. That model *cannot* know the order of words: exchange them, and the score is the same. And
+# still it nearly always has the caption among the first five. **Retrieval does not test what it seems to test**; only
+# pairs that differ in the one thing that is asked do.
 #
 # The first row refutes the expectation: our model is no bag of words at all, nor is the second, which saw far fewer pairs
 # and knows less of everything. Why not, if models of a thousand times its size are? The loss rewards whatever tells the
@@ -1475,7 +1480,7 @@ table(
 # ### How to cheat the judge
 #
 # And mind something worse. The score is a differentiable function of the pixels. So do not draw at all: start from
-# noise and climb. A second way is still more disturbing: take a *true* picture, and change each pixel by at most six of
+# noise and climb. A second way is more disturbing still: take a *true* picture, and change each pixel by at most six of
 # 255 levels, so that the judge prefers a caption that is plainly wrong.
 
 # %%
@@ -1543,9 +1548,9 @@ table(
 )
 
 # %% [markdown]
-# Whoever optimises a learned score gets pictures that score. It holds for CLIP as a reward just as for the classifiers of
-# which it was first shown (Szegedy et al. 2014). In this notebook the numbers that count come from an exact reader, which
-# no gradient reaches, and where there is none, from distances that were not trained against.
+# Whoever optimises a learned score gets pictures that score. That holds for CLIP as a reward just as for the
+# classifiers for which it was first shown (Szegedy et al. 2014). In this notebook the numbers that count come from an
+# exact reader, which no gradient reaches, and where there is none, from distances that were not trained against.
 #
 # ## 10 · What goes wrong, and how one sees it
 #
@@ -1646,8 +1651,14 @@ table(
 # %% [markdown]
 # ## Exercises
 #
-# [exercises/04_transformers.ipynb](../exercises/04_transformers.ipynb): eleven functions, from a weighted mean to CLIP's
-# loss, with instant checks. Together they are a small transformer library.
+# [exercises/04_transformers.ipynb](../exercises/04_transformers.ipynb): eleven functions, from a weighted mean to
+# CLIP's loss, with instant checks. Together they are a small transformer library.
+#
+# ## Where to go from here
+#
+# Attention compares every place with every other, and keeps what it has read in a cache that grows with every token:
+# for long sequences, such as films, both become dear. Models whose memory does not grow are the subject of
+# [5 · State space models](05_ssms.ipynb).
 #
 # ## Further reading
 #
