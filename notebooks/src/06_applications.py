@@ -1,10 +1,10 @@
 # %% [markdown]
 # # 6 · Applications
 #
-# **What is a model that draws pictures good for?** So far it drew what it liked. Somebody who pays for it wants something
-# definite: this street by night, this photograph sharper, the one piece on the belt that is broken, more examples of a
-# class of which there are ten. In each of these something is *given*, and the answer is not determined by it. The same
-# question comes back in every section: what should one answer, if many answers are right?
+# **What is a model that draws pictures good for?** So far it drew what it liked. Somebody who pays for it wants
+# something definite: this street by night, this photograph sharper, the one piece on the belt that is broken, more
+# examples of a class of which there are ten. In each of these something is *given*, and it does not determine the
+# answer. The same question comes back in every section: what should one answer, if many answers are right?
 #
 # In this notebook you will
 #
@@ -67,7 +67,7 @@ device = pick_device()  # asked for once, here; the library follows its inputs
 # %% [markdown]
 # ## 1 · Synthesis: one page for all
 #
-# Five modules have trained models of clothes. Ask each of them for the same: two of every kind, from one seed. A VAE was
+# Four modules have trained models of clothes. Ask each model for the same, one of every kind, from one seed. A VAE was
 # never told what a coat is, so it gets a prior fitted to the coats' latents; everybody else is given the label.
 
 # %%
@@ -118,11 +118,12 @@ table(
 )
 
 # %% [markdown]
-# That a judge finds a model's coats easier than photographs of coats is no praise: who draws only the typical coat is never
-# mistaken. Keep it in mind for section 6.
+# That a judge finds a model's coats easier than photographs of coats is no praise: whoever draws only the typical coat
+# is never misread. Keep it in mind for section 6.
 #
-# **Attributes.** The faces of module 2 have attributes that are known, and both models can be asked for combinations of
-# four of them. **Words.** And two models of module 4 read captions. Move the sliders; each column keeps its noise.
+# **Attributes.** The pixel faces of modules 1 and 2 have attributes that are known, and both the GAN and the VAE can be
+# asked for combinations of four of them. **Words.** And two models of module 4 read captions. Move the sliders; each
+# column keeps its noise.
 
 # %%
 combinations = torch.arange(24)
@@ -159,8 +160,8 @@ slider(
 #
 # ### What should one answer?
 #
-# A place by day is given; is there a lamp at night? Say that of places that look like this, three in ten have one. A lamp
-# is $+1$, darkness $-1$. Three honest answers:
+# A place by day is given; is there a lamp at night? Say that of places that look like this, three in ten have one. A
+# lamp is $+1$, darkness $-1$. There are three honest answers:
 
 # %% tags=["nbval-check-output"]
 p = 0.3  # of the nights that go with this day, so many are lit
@@ -174,13 +175,14 @@ for name, answer in answers.items():
 
 # %% [markdown]
 # The mean is best, and it is neither night nor lamp but a grey haze. The median, which the absolute error asks for, is
-# best of the crisp answers, and it is *always* dark: in no such place is a lamp ever lit. A draw errs exactly twice as much
-# as the mean, and it is the only answer that looks like a night. No training changes this; what one asks for decides it.
+# best of the crisp answers, and it is *always* dark: in no such place is a lamp ever lit. A draw has exactly twice the
+# squared error of the mean, and it is the only answer that looks like a night. No training changes this; what one asks
+# for decides it.
 #
 # ### Five ways to answer, one network
 #
-# Tiles of the Earth by day and by night (NASA), from three continents; the **Americas** were never trained on. All models
-# share one U-Net that sees the day; they differ in what else goes in and what is asked of the outcome:
+# Tiles of the Earth by day and by night (NASA), from three continents; the **Americas** were never trained on. All
+# models share one U-Net that sees the day; they differ in what else goes in and in what is asked of the result:
 
 # %%
 show_code(translation.MeanRegression.loss)
@@ -196,8 +198,9 @@ show_code(translation.MedianRegression.loss)
 show_code(pix2pix.Pix2Pix.generator_loss)
 
 # %% [markdown]
-# A **paired flow** is module 3's flow that is shown the source. And a **bridge** starts at the source instead of at noise:
-# between the two ends stands a Brownian motion that is tied to both.
+# A **paired flow** is module 3's flow that is shown the source. And a **bridge** starts at the source $y$ instead of at
+# noise: between the two ends runs a Brownian motion that is tied to both, $x_t = (1 - t)\,x_0 + t\,y +
+# \mathrm{spread}\,\sqrt{t (1 - t)}\,\varepsilon$.
 
 # %%
 show_code(bridge.PairedFlow.loss)
@@ -245,14 +248,15 @@ grid(
 )
 
 # %% [markdown]
-# Least squares is nearly black, as the median of so many possible nights is nearly dark. And pix2pix, this early, has learned
-# *that* nights have lights before it has learned *where*: it paints the same few everywhere. Only the flow answers each place,
-# and each time anew.
+# Least squares is nearly black, since the mean of so many possible nights is nearly dark. And pix2pix, this early, has
+# learned *that* nights have lights before it has learned *where*: it paints the same few everywhere. Only the flow
+# answers each place, and each time anew.
 #
-# Now with equal networks, batches and steps, as logged (`course log night_contest`), and counted. *Lit* is the share of pixels
-# as bright as a small town. *Ratio* is a draw's squared error over that of the best constant answer, the mean: the toy
-# says 2 for honest draws and 1 for an answer that never varies. *Coverage*: how often the true share of light lies between
-# the least and the greatest of eight draws.
+# Now with equal networks, batches and steps, as logged (`course log night_contest`), and counted. *Lit* is the share of
+# pixels as bright as a small town. *Ratio* is a draw's squared error over that of the model's best single answer, the
+# mean of its draws: the toy says 2 for honest draws and 1 for an answer that never varies. *Coverage*: how often the
+# true share of light lies between the least and the greatest of eight draws; honest draws would have it in seven of
+# nine places, since each of the nine values is as likely as another to be the least or the greatest.
 
 # %%
 night = {run.name: run for run in read_log("night_contest")}
@@ -276,10 +280,11 @@ table(
 
 # %% [markdown]
 # The regressions win on squared error and lose everything else: no pixel of theirs is as bright as a small town. The
-# drawing models have light, and their patches look more like a night's. But they are not honest yet: the ratio stays below
-# 2, the light below the truth, and the truth is among eight draws in a third of the places instead of seven ninths. Part of
-# that is geography. The Americas are more brightly lit than the three continents that the models know (there the flow's
-# ratio is 1.86, its light right to a tenth); what a model calls possible is what it has seen.
+# drawing models have light, and their patches look more like a night's. But they are not honest yet: the ratio stays
+# below 2, the light below the truth, and the truth lies among the flow's eight draws in a third of the places instead
+# of seven ninths. Part of that is geography. The Americas are more brightly lit than the three continents that the
+# models know (there the flow's ratio is 1.86, its light right to a tenth); what a model calls possible is what it has
+# seen.
 #
 # Ask the flow for one place again and again, and average: the lights dissolve into what least squares says at once.
 
@@ -305,8 +310,8 @@ slider(
 # %% [markdown]
 # ### When the answer should be determined
 #
-# Between a satellite's photograph and a relief map one would leave nothing to chance: a mountain is a mountain. So least
-# squares is the right question, and the cheapest. Train it here:
+# From a satellite's photograph to a relief map one would leave nothing to chance: a mountain is a mountain. So least
+# squares asks the right question, and is the cheapest. Train it here:
 
 # %%
 maps = earth_map("train", 32, stride=pick(smoke=64, laptop=16, gpu=8))
@@ -344,17 +349,17 @@ table(
 )
 
 # %% [markdown]
-# Land, sea and climate come at once; the shading of the slopes does not. It *is* determined by the ground, but not by what a small
-# network makes of 32 pixels in 500 steps, and what a model cannot tell is chance to it. So the regression answers with the
-# mean of all shadings, a fifth as sharp as a map, and pix2pix, whose L1 outweighs its critic here, does the same. The flow and
-# the bridge draw shading that is as sharp as a true map's, and at the bridge, which begins at the photograph, it is also the
-# most like it. The ratio says how unsure each is.
+# Land, sea and climate come at once; the shading of the slopes does not. It *is* determined by the ground, but not by
+# what a small network makes of 32 pixels in 500 steps, and what a model cannot tell is chance to it. So the regression
+# answers with the mean of all shadings, a fifth as sharp as a map, and pix2pix, whose L1 outweighs its critic here,
+# does the same. The flow and the bridge draw shading that is nearly as sharp as a true map's, and the bridge's, which
+# begins at the photograph, is also the most like it. The ratio says how unsure each is.
 
 # %% [markdown]
 # ### In another's hand
 #
-# The course has 1,560 things drawn by two artists, Noto's with shading, Fluent's flat. A bridge from one to the other,
-# trained here on the concepts of the training split, shown on others:
+# The course has 1,590 things drawn by two artists, Noto's with shading, Fluent's flat. A bridge from one to the other
+# is trained here on the concepts of the training split and shown on others:
 
 # %%
 hands = emoji_pairs()
@@ -384,9 +389,9 @@ grid(
 #
 # ## 3 · Without pairs
 #
-# Nobody has photographed the same street at noon and at midnight a thousand times. **CycleGAN** (Zhu et al. 2017) learns
-# from two unrelated piles: two generators, there and back; a critic on each side; and whoever goes there and back must
-# come home.
+# Nobody has photographed the same street at noon and at midnight a thousand times. **CycleGAN** (Zhu et al. 2017)
+# learns from two unrelated piles: two generators, there and back; a critic on each side; and a picture that goes there
+# and back must come home.
 
 # %%
 show_code(CycleGan.generators_loss)
@@ -424,11 +429,11 @@ table(
 # %% [markdown]
 # ### What is hidden in the picture
 #
-# A night shows which windows are lit; a day does not. Yet the last row above lights the *right* windows again. Where did
-# it keep them? In the day picture. The cycle pays for carrying the message, and the critics charge only for what they
-# notice. Look closely at "its day, made": stars in a blue sky, lamps lit at noon. Part of the message stands there openly, as
-# our small critics let it pass. Larger ones do not, and then a CycleGAN hides it in patterns that nobody sees (Chu et al.
-# 2017, *a Master of Steganography*).
+# A night shows which windows are lit; a day does not. Yet the last row above lights the *right* windows again. Where
+# did the model keep them? In the day picture. The cycle pays for carrying the message, and the critics charge only for
+# what they notice. Look closely at "its day, made": stars in a blue sky, lamps lit at noon. Part of the message stands
+# there openly, as our small critics let it pass. Larger ones do not, and then a CycleGAN hides it in patterns that
+# nobody sees (Chu et al. 2017, *a Master of Steganography*).
 #
 # How much is shown, and how much is hidden? Disturb the picture in between by a few levels of 255. What is *shown* survives
 # that; what is *hidden* does not. The control is an honest day picture with the same noise.
@@ -487,9 +492,9 @@ table(
 )
 
 # %% [markdown]
-# The cycle comes back 13 decibels better than anybody could light those streets from an honest day, and loses most of that
-# to a noise that costs the control next to nothing: finer than what is openly there, a message is hidden. So a low cycle loss
-# proves nothing about the translation. It can be bought with a message.
+# The cycle comes back 13 decibels better than the same model lights those streets from an honest day, and loses ten of
+# them to a noise that costs the control next to nothing: besides what stands there openly, a message is hidden. So a
+# low cycle loss proves nothing about the translation. It can be bought with a message.
 #
 # ## 4 · Super-resolution
 #
@@ -529,8 +534,8 @@ grid(
 )
 
 # %% [markdown]
-# Read the prints on the shirts and the straps of the sandals: the draws disagree there, and neither is the truth. They are
-# *plausible*. Whoever takes such a picture for evidence has been lied to politely.
+# Look at the prints on the shirts and the straps of the sandals: the draws disagree there, and neither is the truth.
+# They are *plausible*. Whoever takes such a picture for evidence has been lied to politely.
 #
 # ### The plane
 #
@@ -582,16 +587,17 @@ table(
 )
 
 # %% [markdown]
-# The projection is free, never moves a result away from the truth, and brings every row nearer to how pictures look. Of the
-# clothes the regression gains four decibels on bicubic. Of the Earth it gains none: it learned on three continents and is
-# judged on a fourth, where the plain cubic, which has learned nothing, does as well. And pix2pix hardly gambles here (its
-# ratio is 1): where the source settles nearly all, L1 wins and the noise goes unused.
+# The projection costs nothing, never moves a result away from the truth, and brings all rows but one nearer to how
+# pictures look. On clothes the regression gains more than four decibels over bicubic. On the Earth it gains none: it
+# learned on three continents and is judged on a fourth, where the plain cubic, which has learned nothing, does as well.
+# And pix2pix hardly gambles here (its ratio is 1): where the source settles nearly all, L1 wins and the noise goes
+# unused.
 #
 # ## 5 · What does not belong here?
 #
-# Nobody has pictures of everything that can go wrong. So learn what is good, and ask of each pixel how much it surprises.
-# A reconstruction asks how far an autoencoder's copy is off; but a good autoencoder copies the fault as well. A denoiser
-# cannot copy what noise has hidden:
+# Nobody has pictures of everything that can go wrong. So learn what is good, and ask of each pixel how much it
+# surprises. One way is to ask how far an autoencoder's copy is off; but a good autoencoder copies the fault as well. A
+# denoiser cannot copy what noise has hidden:
 
 # %%
 show_code(anomaly.by_denoising)
@@ -633,9 +639,9 @@ table(
 )
 
 # %% [markdown]
-# One number never tells. Every scorer finds every spot, scratch and hole; look at the last column. A *smear* is a place that is
-# too smooth, and to a scorer that asks for surprise nothing is less surprising. Who asks for *unusual in either direction*
-# finds more of them, and still not all.
+# One number is never enough. Every scorer finds every spot, scratch and hole; look at the last column. A *smear* is a
+# place that is too smooth, and to a scorer that asks for surprise nothing is less surprising. Asking for what is
+# *unusual in either direction* finds a few more of them, and still not half.
 #
 # ### When does the alarm go?
 #
@@ -706,10 +712,11 @@ table(
 # %% [markdown]
 # ## 6 · Can a generator stretch ten labels?
 #
-# A classifier with few labels: shift and mirror what there is (old advice), or draw more with a generator (new advice)? The
-# trap is in the generator's own training set. The course's `fashion_flow` saw 60,000 *labelled* images: its help would be
-# their labels, smuggled. So whoever trains a generator here trains it on *witnessed* batches, each image leaves its
-# fingerprint, and before its pictures may teach a classifier, a guard compares:
+# A classifier with few labels: shift and mirror what there is (old advice), or draw more with a generator (new advice)?
+# The trap is in the generator's own training set. The course's `fashion_flow` saw 60,000 *labelled* images: its help
+# would be their labels, smuggled. So whoever trains a generator here trains it on *witnessed* batches, each image
+# leaves its fingerprint, and before its pictures may teach a classifier, a guard compares. (For `fashion_flow`, below,
+# take the fingerprints of the 5,000 images that come with the course.)
 
 # %%
 show_code(augmentation.admitted)
@@ -768,11 +775,11 @@ table(
 )
 
 # %% [markdown]
-# Ten labels a class: a generator that learned from a hundred pictures gives two points, more than the old advice, and the
-# interval leaves out zero. Fifty: nothing. Two hundred: both ways *take* points, since all have equally many updates, and at
-# 16×16 pixels every update on a picture that is not quite real is one fewer on one that is. And the leak? Eleven points at ten
-# labels, five times the lawful gain: that is what 59,900 smuggled labels are worth. A paper that forgot the guard would have
-# reported it as the power of synthesis.
+# With ten labels a class, a generator that learned from a hundred pictures gives two points, more than the old advice,
+# and the interval leaves out zero. With fifty it gives nothing. With two hundred both ways *take* points, since all
+# have equally many updates, and at 16×16 pixels every update on a picture that is not quite real is one fewer on one
+# that is. And the leak? It gives eleven points at ten labels, five times the lawful gain: that is what 59,900 smuggled
+# labels are worth. A paper that forgot the guard would have reported it as the power of synthesis.
 
 # %% [markdown]
 # ## 7 · Your own pictures
@@ -800,9 +807,9 @@ except ValueError as refused:
     print(str(refused).replace(str(own), "my folder"))
 
 # %% [markdown]
-# One call each: a detector of what is odd, a model that draws more of the same, pairs for super-resolution. (`paired_folders`
-# reads two folders whose files have the same names, for sections 2 and 4; two folders without pairs are what section 3
-# needs: `Unpaired(folder(…), folder(…))`.)
+# One call each gives a detector of what is odd, a model that draws more of the same, and pairs for super-resolution.
+# (`paired_folders` reads two folders whose files have the same names, for sections 2 and 4; two folders without pairs
+# are what section 3 needs: `Unpaired(folder(…), folder(…))`.)
 
 # %%
 detector = fit_detector(mine, steps=pick(smoke=2, laptop=150, gpu=1000), false_alarms=0.1)
@@ -842,6 +849,8 @@ grid(
 # | synthetic data helps marvellously | the generator saw labels that you do not have | fingerprints (section 6) |
 #
 # ## 9 · What was measured
+#
+# Numbers of this run, at this budget, and of the logged comparisons:
 
 # %%
 table(
@@ -889,7 +898,14 @@ table(
 # %% [markdown]
 # ## Exercises
 #
-# [exercises/06_applications.ipynb](../exercises/06_applications.ipynb): the cores of all five applications, with instant checks.
+# [exercises/06_applications.ipynb](../exercises/06_applications.ipynb): eleven functions, the cores of all
+# applications, with instant checks.
+#
+# ## Where to go from here
+#
+# A model that makes nights, fine detail and examples to order can also make what never happened, repeat what it should
+# not, and burn power for it. What that does to people, and how it can be measured, is the subject of
+# [7 · Ethics](07_ethics.ipynb).
 #
 # ## Further reading
 #
