@@ -1,10 +1,10 @@
 # %% [markdown]
 # # 7 · Ethics
 #
-# **What do these models do to people, and how would one know?** They repeat what their data say and often say it louder.
-# Their pictures pass for photographs. They can have learned a picture by heart that nobody gave them leave to keep. And
-# they run on electricity. Each of these is a claim, and a claim can be measured. This notebook does with harms what the
-# others did with models: a number, an attack, a remedy, and an honest remainder.
+# **What do these models do to people, and how would one know?** They repeat what their data say, and often say it
+# louder. Their pictures pass for photographs. They may have learned by heart a picture that nobody gave them leave to
+# keep. And they run on electricity. Each of these is a claim, and a claim can be measured. This notebook does with
+# harms what the others did with models: a number, an attack, a remedy, and an honest remainder.
 #
 # In this notebook you will
 #
@@ -65,13 +65,14 @@ device = pick_device()  # asked for once, here; the library follows its inputs
 # ## 1 · Bias: a stereotype, and what guidance makes of it
 #
 # Say that in a data set four in five of the people with a hat have long hair, and one in five of those without. Nobody
-# meant it; it is how the pictures were found. A faithful model draws the same four in five. But nobody draws faithfully:
-# everybody turns up the *guidance*, since the pictures get better. To follow a label $s$ times as strongly is to draw from
-# $p(x)\,(p(x \mid y)/p(x))^s$, and then odds are raised to a power:
+# meant it; it is how the pictures were found. A faithful model draws the same four in five. But nobody draws
+# faithfully: everybody turns up the *guidance*, since the pictures get better. To follow a label $w$ times as strongly
+# is, in the ideal, to draw from $p(x)\,(p(x \mid y)/p(x))^w$ (Ho & Salimans 2022), and then odds are raised to a power:
 #
-# $$\frac{q}{1-q} \;\to\; \frac{b}{1-b}\left(\frac{q/(1-q)}{b/(1-b)}\right)^{s}$$
+# $$\frac{q}{1-q} \;\to\; \frac{b}{1-b}\left(\frac{q/(1-q)}{b/(1-b)}\right)^{w}$$
 #
-# for an attribute with share $q$ under the label and $b$ in all data.
+# for an attribute with share $q$ under the label and $b$ in all data: at $w = 0$ the share is $b$, at $w = 1$ it is
+# $q$, and beyond it goes further.
 
 # %% tags=["nbval-check-output"]
 for scale in (0, 1, 2, 3, 4):
@@ -104,8 +105,8 @@ slider(
 )
 
 # %% [markdown]
-# Count it, with an interval (Wilson's, which also holds near 0 and 1). And the reader errs: how often is known, since we
-# know the faces. Rogan and Gladen (1978) undo such an error, for the share and for both ends of its interval:
+# Count it, with an interval (Wilson's, which also holds near 0 and 1). The reader errs, and how often it does is known,
+# since we know the faces. Rogan and Gladen (1978) undo such an error, for the share and for both ends of its interval:
 
 # %%
 show_code(corrected)
@@ -153,12 +154,15 @@ table(
 )
 
 # %% [markdown]
-# Weights all but cure it. Balanced guidance helps where guidance is strong, since then the word for the hair is followed
-# as strongly as the word for the hat; at 1 it is hardly better than half way. The last row are emoji of nineteen
-# professions, half of them held by men at 80 %, half by women: the same happens there, and faster. Remedies have costs of their own. Both need somebody to say *which* attribute shall be balanced, in words that the
-# model knows; what nobody thought of stays as it was. And "one half" is a decision, not a measurement: whether a model shall
-# show the world as it is photographed, as it is, or as it should be, and in pictures of *whom* and *when*. In February 2024
-# a large firm balanced historical scenes as well, and had to switch the generator of people off.
+# Weights all but cure it. Balanced guidance helps where guidance is strong, since then the word for the hair is
+# followed as strongly as the word for the hat; at 1 it goes less than half the way. The last row is of emoji of
+# nineteen professions, half of them drawn as men in 80 % of the pictures, half as women: the same happens there, and
+# faster.
+#
+# Remedies have costs of their own. Both need somebody to say *which* attribute is to be balanced, in words that the
+# model knows; what nobody thought of stays as it was. And "one half" is a decision, not a measurement: whether a model
+# should show the world as it is photographed, as it is, or as it should be, and in pictures of *whom* and *when*. In
+# February 2024 a large firm balanced historical scenes as well, and had to switch off the drawing of people.
 #
 # **Erasure** is the other half of representation, and harder to see. Look at who is *missing*: recall, the share of real
 # faces that have a neighbour among the drawn ones, falls as guidance rises.
@@ -177,9 +181,9 @@ curves(
 # %% [markdown]
 # ## 2 · Fakes: how good is a detector next week?
 #
-# A detector is trained on pictures of a generator that is known. It will be used on pictures of one that is not, after a
-# phone has compressed them. First the physics: average the logarithmic power spectrum of a generator's pictures and take
-# off that of photographs. Orange: too much of that frequency; blue: too little.
+# A detector is trained on pictures of a generator that is known. It will be used on pictures of one that is not, after
+# a phone has compressed them. First the physics: average the logarithmic power spectrum of a generator's pictures and
+# subtract that of photographs. Orange: too much of that frequency; blue: too little.
 
 # %%
 n_prints = pick(smoke=20, laptop=200, gpu=1000)
@@ -205,8 +209,8 @@ grid(
 )
 
 # %% [markdown]
-# Each has a hand of its own. So a detector trained on one hand need not know another. Rows: whose pictures it was trained on
-# (380 of them, and as many photographs); columns: whose it is shown.
+# Each has a hand of its own. So a detector trained on one hand need not know another. Rows: whose pictures it was
+# trained on (380 of them, and as many photographs); columns: whose pictures it is shown.
 
 # %%
 judges = {run.name: run.results for run in read_log("detectors")}
@@ -232,13 +236,15 @@ matrix("network")
 matrix("spectrum")
 
 # %% [markdown]
-# Three things to read. What passed through a decoder (VAE, and the three that decode tokens) shares its blur, and who knows
-# one of them knows the others. The GAN's pictures, which were trained to fool a judge, fool this one as well: 0.64 for the
-# detector that was made for them, next to nothing for all others. And on the *flow*, the best model of the course, no
-# detector is better than a coin, not even its own. The better the generator, the less a detector of this size is worth.
+# There are three things to read. What passed through a decoder (VAE, and the three that decode tokens) shares its blur,
+# and a detector that knows one of them knows the others. The GAN's pictures, which were trained to fool a judge, fool
+# this one as well: 0.64 for the detector that was made for them, next to nothing for all others. And on the *flow*, the
+# best model of the course, no detector is much better than a coin: 0.60 at most, and its own is at 0.47. The better the
+# generator, the less a detector of this size is worth.
 #
-# And after what happens to pictures on their way; *hardened* saw such damage in training (Wang et al. 2020). The number that
-# counts for an accusation is how many fakes are found when one photograph in a hundred may be called a fake:
+# What is left after what happens to pictures on their way? The *hardened* detector saw such damage in training (Wang et
+# al. 2020). The number that counts for an accusation is how many fakes are found when one photograph in a hundred may
+# be called a fake:
 
 # %%
 damage = ("nothing", "JPEG 30", "blur 0.7", "half size", "noise 0.1")
@@ -266,8 +272,9 @@ table(
 )
 
 # %% [markdown]
-# With so few pictures hardening costs more than it saves: it was made for detectors that see hundreds of thousands. And a mean
-# area of 0.8, which sounds like a detector, means that a third of the fakes are found at one false accusation in a hundred.
+# With so few pictures hardening costs more than it saves, except at half size: it was made for detectors that see
+# hundreds of thousands. And a mean AUROC of 0.8, which sounds like a detector, means that a third of the fakes are
+# found at one false accusation in a hundred.
 #
 # **The usual trap.** Let the real pictures and the fakes come to the detector by different ways, and it will learn the ways.
 # The cheapest of them: photographs come from files, in 256 levels, and the fakes straight from the network. Then no detector
@@ -309,8 +316,9 @@ table(
 #
 # ### In the tokens
 #
-# Draw two tokens instead of one; look both up in a secret table of zeros and ones; keep the one with the one (a coin decides
-# ties). Who knows the table finds too many ones. Over all tables, the winner has exactly the model's distribution:
+# Draw two tokens instead of one, look both up in a secret table $g$ of zeros and ones, and keep the token that has the
+# one (a coin decides ties). Whoever knows the table finds too many ones. With one table the winner has the distribution
+# $p'$ below; over all tables it has exactly the model's:
 #
 # $$p'(x) = p(x)\,\bigl(1 + g(x) - \textstyle\sum_y p(y)\,g(y)\bigr), \qquad \mathbb E_g[p'] = p.$$
 
@@ -348,8 +356,9 @@ grid(
 # %% [markdown]
 # ### In the noise
 #
-# A deterministic sampler is a map from noise to picture, and it can be run backwards. So write the key into the noise, along
-# some waves; who has model and key inverts a picture and looks whether the key is there (after Tree-Ring, Wen et al. 2023):
+# A deterministic sampler is a map from noise to picture, and it can be run backwards. So write the key into the noise,
+# along some waves; whoever has the model and the key inverts a picture and looks whether the key is there (after
+# Tree-Ring, Wen et al. 2023):
 
 # %%
 show_code(tree_ring.embed)
@@ -411,8 +420,9 @@ slider(
 )
 
 # %% [markdown]
-# All attacks, with both marks, as logged: what is found at a p-value of 1 %. *Forged*: an enemy without the key puts the mark
-# onto a photograph; *stripped*: takes it off. With nothing but the mean of some marked pictures, or with the model.
+# All attacks, with both marks, as logged: what is found at a p-value of 1 %. *Forged*: an enemy without the key puts
+# the mark onto a photograph; *stripped*: the enemy takes it off; in both cases with nothing but the mean of some marked
+# pictures, or with the model.
 
 # %%
 marks = {run.name: run.results for run in read_log("watermarks")}
@@ -457,12 +467,12 @@ table(
 # takes their mean is through: subtract it, and the mark is gone from all others; add it to a photograph, and the photograph
 # is "generated", in every case. A secret that is the same in each picture is in their mean.
 #
-# The mark in the **tokens** has the opposite character: with another table at each place there is no mean, and nobody forges
-# it. But it dies by a blur, a crop, a mirror, another decoder: whatever changes the tokens. A longer context (a secret that
-# hangs on more of what stands before) makes it safer still, and more brittle.
+# The mark in the **tokens** has the opposite character: with another table at each place there is no mean, and nobody
+# forges it. But it dies of a blur, a crop, a mirror, another decoder: of whatever changes the tokens. A longer context
+# (a secret that depends on more of the tokens before) makes it safer still, and more brittle.
 #
-# Does it cost nothing? Over all keys the distribution is the model's, exactly. But a firm has *one* key, and under one key all
-# pictures share their tables: 600 of them stand further from real clothes than unmarked ones do (excess distance
+# Does it cost nothing? Over all keys the distribution is the model's, exactly. But a firm has *one* key, and under one
+# key all pictures share their tables: 600 of them lie further from real clothes than unmarked ones do (excess distance
 # 0.28 to 0.35 against 0.08). What a theorem averages over is worth reading twice.
 #
 # No mark in the table is both robust and unforgeable, and there are reasons to think that none can be (Zhang et al. 2024;
@@ -510,8 +520,8 @@ shown
 #
 # ## 5 · Memory: learned, or copied?
 #
-# A sample's nearest training image is always near, so nearness alone says nothing. Compare with as many images that were
-# *not* trained on: if nothing was memorised, the nearest of all is a training image in one of two cases.
+# A sample's nearest training image is always near, so nearness alone says nothing. Compare with as many images that
+# were *not* trained on: if nothing was memorised, the nearest of all is a training image in half of the cases.
 
 # %%
 show_code(memorisation.replication)
@@ -542,10 +552,10 @@ curves(
 )
 
 # %% [markdown]
-# The onset is drawn: between 100 and 400 images copying stops, and a *tendency* towards the training images stays long after.
-# Now the other axis. In a large set some pictures stand many times (the web repeats itself). And some **canaries** were
-# planted, patterns that nobody could guess: the *exposure* of one is the number of bits that the model gives away about it,
-# here followed through the first steps of the training.
+# The curve shows the onset: between 100 and 400 images copying stops, and a *tendency* towards the training images
+# stays long after. Now the other axis, repetition. In a large set some pictures occur many times (the web repeats
+# itself). And some **canaries** were planted, patterns that nobody could guess: the *exposure* of one is the number of
+# bits that the model gives away about it, here followed through the first steps of the training.
 
 # %%
 repeated = {run.name: [r for r in memory if r.name == run.name] for run in memory if run.name.startswith("duplicates")}
@@ -578,9 +588,9 @@ beside(
 )
 
 # %% [markdown]
-# To take near-duplicates out (`near_duplicates`) ends the copying. It does not protect the canaries: a full training finds out
-# even about the pattern that stood there *once*, and a duplicate only makes it known sooner. That nothing is copied in the
-# samples does not mean that nothing was memorised.
+# To take near-duplicates out (`near_duplicates`) ends the copying. It does not protect the canaries: a full training
+# learns even the pattern that stood there *once*, and a duplicate only makes it known sooner. That nothing is copied in
+# the samples does not mean that nothing was memorised.
 
 # %% [markdown]
 # **Membership.** Can one tell from the loss whether a picture was in the training set? At each noise level, and for growing
@@ -599,8 +609,8 @@ curves(
 )
 
 # %% [markdown]
-# At 800 images no sample is a copy, and still three of four members are told from strangers. The remedies are dull: more data,
-# fewer passes, no duplicates, and a measurement before release.
+# At 800 images no sample is a copy, and still the loss at low noise tells a member from a stranger in more than three
+# pairs of four. The remedies are dull: more data, fewer passes, no duplicates, and a measurement before release.
 #
 # And the course's own generator? Nearest neighbours of what `fashion_flow` draws, among training images and among as many that
 # it never saw:
@@ -632,10 +642,11 @@ with Meter(device) as meter, torch.no_grad():
 meter.energy()
 
 # %% [markdown]
-# It says what it knows: a card's own counter where there is one, the processor's where it may be read, else an estimate, *time
-# busy × watts of a busy core*. A meter that does not say which is not worth reading.
+# It says what it knows: a graphics card's own counter where there is one, the processor's where it may be read, else an
+# estimate, *time busy × watts of a busy core*. A meter that does not say which is not worth reading.
 #
-# What do pictures cost, and what are they worth? All models of clothes, and the flow at several numbers of evaluations:
+# What do pictures cost, and what are they worth? Here are the flow at several numbers of evaluations, and three other
+# models of clothes:
 
 # %%
 metered = {run.name: run.results for run in read_log("energy")}
@@ -654,8 +665,9 @@ curves(
 )
 
 # %% [markdown]
-# Each halving of the flow's distance is paid in evaluations, and the last ones buy nothing that can be measured. The GAN, one
-# pass, costs a fortieth of the flow that is as good. A price and a quality each are a choice; neither is visible in a gallery.
+# Each halving of the flow's distance is paid in evaluations, and the last ones buy nothing that can be measured. The
+# GAN, one pass, costs a fortieth of the flow that is as good. Price and quality are a choice, and of the two a gallery
+# shows only one.
 
 # %%
 table(
@@ -678,7 +690,7 @@ table(
 # %% [markdown]
 # ### From joules to carbon, and to large models
 #
-# The rest is multiplication, by numbers that nobody knows to one digit. So multiply *ranges*:
+# The rest is multiplication, by numbers of which nobody knows even the first digit well. So multiply *ranges*:
 
 
 # %%
@@ -699,7 +711,8 @@ table(
 )
 
 # %% [markdown]
-# Where a training runs changes its carbon by a factor of twenty; nothing else that one can choose in a minute does as much.
+# Where a training runs changes its carbon by a factor of more than twenty; nothing else that one can choose in a minute
+# does as much.
 
 # %%
 table(
@@ -718,14 +731,15 @@ table(
 
 # %% [markdown]
 # A training is paid once. A picture is paid each time, and a service draws millions a day: at the thousandths of a
-# kilowatt-hour that Luccioni et al. (2024) measured, drawing overtakes training after some weeks. Whoever makes the picture
-# cheaper (section 2 of module 3: fewer evaluations) saves more than whoever trains greener; and usually more pictures are
-# drawn then.
+# kilowatt-hour that Luccioni et al. (2024) measured, drawing overtakes training after some weeks. Whoever makes the
+# picture cheaper (sections 6 and 9 of module 3: fewer evaluations) saves more than whoever trains greener; though
+# cheaper pictures usually mean more pictures.
 #
 # ## 7 · Cards
 #
-# A model that says nothing of itself will be used for anything. Every checkpoint and data set of the course has a card, and
-# none is typed: `course cards` writes them from the headers, the logs and the data, and a test compares.
+# A model that says nothing about itself will be used for anything. Every checkpoint and data set of the course has a
+# card, and none is typed by hand: `course cards` writes them from the headers, the logs and the data, and a test
+# compares.
 
 # %%
 card = (files("course_lib") / "cards" / "models" / "faces_skewed.md").read_text(encoding="utf-8")
@@ -737,19 +751,21 @@ Markdown("###" + re.sub(r"\[(.+?)\]\(\.\./.+?\)", r"\1", card))  # a heading of 
 # Numbers do not decide what is right. For each case: who was harmed, who gained, what did they know, and which of the
 # measurements above would have told them?
 #
-# **Deepfakes.** In 2019, 96 % of the deepfake videos that one survey found online were pornography, nearly all of women who had not
-# agreed (Ajder et al. 2019). In January 2024 a cloned voice of the President told voters of New Hampshire to stay at home;
-# the caller's consultant was fined six million dollars. In February 2024 a clerk in Hong Kong transferred 25 million
-# dollars after a video call in which every other participant was synthetic. *Which of detectors, marks and manifests would
-# have helped in each?*
+# **Deepfakes.** In 2019, 96 % of the deepfake videos that one survey found online were pornography, nearly all of women
+# who had not agreed (Ajder et al. 2019). In January 2024 a cloned voice of the President told voters of New Hampshire
+# to stay at home; the caller's consultant was fined six million dollars. Early in 2024 a clerk in Hong Kong transferred
+# 25 million dollars after a video call in which every other participant was synthetic. *Which of detectors, marks and
+# manifests would have helped in each?*
 #
-# **Consent and data.** LAION-5B, of which Stable Diffusion learned, was links to pictures that people had put somewhere for
-# something else. Birhane et al. (2021) found slurs and pornography in its predecessor; Thiel (2023) found images of child
-# abuse in it, and it was withdrawn. MS-Celeb-1M, ten million faces of people who were not asked, was withdrawn in 2019 and
-# is still passed on. *What would a datasheet have had to say? What does withdrawal mean, once models are trained?*
+# **Consent and data.** LAION-5B, from which Stable Diffusion learned, was a list of links to pictures that people had
+# put on the web for something else. Birhane et al. (2021) found slurs and pornography in its predecessor; Thiel (2023)
+# found images of child abuse in it, and it was withdrawn. MS-Celeb-1M, ten million faces of people who were not asked,
+# was withdrawn in 2019 and is still passed on. *What would a datasheet have had to say? What does withdrawal mean, once
+# models are trained?*
 #
-# **Labour.** The filters that keep such pictures from users were trained by people who looked at them. TIME (Perrigo 2023)
-# reported that workers in Kenya did so for less than two dollars an hour. *Where would that stand on a model card?*
+# **Labour.** The filters that keep such content from users were trained by people who looked at it. TIME (Perrigo 2023)
+# reported that workers in Kenya labelled such content, most of it text, for less than two dollars an hour. *Where would
+# that stand on a model card?*
 #
 # **Artists.** A style cannot be owned; a picture can. Carlini et al. (2023) extracted training images from Stable Diffusion,
 # nearly all of them duplicated many times. Courts see it differently from country to country: Andersen v. Stability AI is
@@ -758,10 +774,11 @@ Markdown("###" + re.sub(r"\[(.+?)\]\(\.\./.+?\)", r"\1", card))  # a heading of 
 # al. 2023) perturbs pictures so that models mislearn them. *Is a model that draws in your style without a copy of any of
 # your pictures a wrong? Which of section 5's three measures would you bring before a court?*
 #
-# **Regulation.** The European Union's AI Act (Regulation 2024/1689, article 50) asks providers to mark synthetic content in a
-# machine-readable way, "effective, interoperable, robust and reliable as far as this is technically feasible". China has
-# required visible and hidden labels since September 2025; the United States' Take It Down Act (May 2025) has platforms
-# remove intimate fakes within 48 hours. *Given the table of section 3: what is technically feasible?*
+# **Regulation.** The European Union's AI Act (Regulation 2024/1689, article 50) asks providers to mark synthetic
+# content in a machine-readable way, "effective, interoperable, robust and reliable as far as this is technically
+# feasible". China has required visible and hidden labels since September 2025; the United States' Take It Down Act
+# (May 2025) makes platforms remove intimate fakes within 48 hours of a complaint. *Given the table of section 3: what
+# is technically feasible?*
 #
 # **Who decides.** Bianchi et al. (2023) and Luccioni et al. (2023, *Stable Bias*) found in deployed models what section 1
 # planted. *Who should choose the share, for "a doctor" and for "a senator in 1800"? What should a model do if nobody chose?*
@@ -779,7 +796,7 @@ Markdown("###" + re.sub(r"\[(.+?)\]\(\.\./.+?\)", r"\1", card))  # a heading of 
 # | symptom | usual cause | how to see it |
 # |---|---|---|
 # | a stereotype stronger than in the data | guidance | shares against the scale (section 1) |
-# | a remedy that turns the skew round | label and attribute took turns together | the same audit afterwards |
+# | a remedy that turns the skew round | the values of the attribute were taken in the same order as the labels | the same audit afterwards |
 # | a detector with AUROC 1.0 | files of two kinds, or fakes that were never rounded | store both alike (section 2) |
 # | a detector that fails in use | another generator, or a phone | the matrix, the damage |
 # | a mark found on photographs | the null distribution was assumed | p-values of unmarked pictures |
@@ -787,6 +804,8 @@ Markdown("###" + re.sub(r"\[(.+?)\]\(\.\./.+?\)", r"\1", card))  # a heading of 
 # | a tiny footprint | a meter that reads an estimate | what does it say of itself? (section 6) |
 #
 # ## 10 · What was measured
+#
+# Numbers of this run, at this budget, and of the logged experiments:
 
 # %%
 table(
@@ -841,7 +860,14 @@ table(
 # %% [markdown]
 # ## Exercises
 #
-# [exercises/07_ethics.ipynb](../exercises/07_ethics.ipynb): the instruments of this notebook, built by hand, with instant checks.
+# [exercises/07_ethics.ipynb](../exercises/07_ethics.ipynb): eleven functions, the instruments of this notebook built by
+# hand, with instant checks.
+#
+# ## Where to go from here
+#
+# This is the last module. What no notebook can supply is a question of your own: section 7 of
+# [6 · Applications](06_applications.ipynb) takes a folder of your pictures, and the instruments of this module tell
+# what your model does with them.
 #
 # ## Further reading
 #
