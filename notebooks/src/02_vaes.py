@@ -161,8 +161,8 @@ print(f"best mean {best[0]:.2f}, std {best[1]:.2f}; KL left {bound_and_gap(*best
 # \underbrace{\mathrm{KL}(q(z \mid x)\,\Vert\,p(z))}_{\text{rate: what the latents cost}}$$
 #
 # Read it as a letter to a friend who has the decoder: first the latents, then what they left open. The rate has a
-# closed form, in each dimension $\tfrac12(\mu^2 + s^2 - 1 - \log s^2)$ for a Gaussian of mean $\mu$ and variance
-# $s^2$:
+# closed form, in each dimension $\tfrac12(\mu^2 + \sigma^2 - 1 - \log \sigma^2)$ for a Gaussian of mean $\mu$ and
+# variance $\sigma^2$:
 
 # %%
 show_code(gaussian.kl_to_prior)
@@ -173,8 +173,8 @@ show_code(gaussian.kl_to_prior)
 # The distortion is an average over draws of $z$. The encoder decides where they are drawn from. What is its gradient? A
 # draw from a random generator has none. There are two answers:
 #
-# - **Reparameterise**: draw $\varepsilon \sim \mathcal N(0, 1)$ first, then $z = \mu + s\,\varepsilon$. Now $z$ is an
-#   ordinary function of $\mu$ and $s$, and the chain rule applies: $f'(z)\,\partial z/\partial\mu$.
+# - **Reparameterise**: draw $\varepsilon \sim \mathcal N(0, 1)$ first, then $z = \mu + \sigma\,\varepsilon$. Now $z$ is
+#   an ordinary function of $\mu$ and $\sigma$, and the chain rule applies: $f'(z)\,\partial z/\partial\mu$.
 # - **Score function** (REINFORCE, Williams 1992): leave the draw where it is, and make it more likely if it was good:
 #   $f(z)\,\partial \log q(z)/\partial\mu$.
 #
@@ -291,11 +291,11 @@ print(f"reparameterised {estimators.reparameterised(above, nought, nought, noise
 #
 # ## 3 · A VAE on paper
 #
-# Let the decoder be linear: $x = Wz + m + \text{noise}$, with noise of variance $\sigma^2$ in each pixel. Then $p(x)$
+# Let the decoder be linear: $x = Wz + m + \text{noise}$, with noise of variance $\sigma_x^2$ in each pixel. Then $p(x)$
 # is a Gaussian and its best $W$ is known: **probabilistic PCA** (Tipping & Bishop 1999). The columns of $W$ are the
 # principal directions of the data, and a direction in which the data have variance $\lambda$ gets a column of length
 #
-# $$\sqrt{\lambda - \sigma^2}, \qquad \text{or } 0 \text{ if } \lambda < \sigma^2.$$
+# $$\sqrt{\lambda - \sigma_x^2}, \qquad \text{or } 0 \text{ if } \lambda < \sigma_x^2.$$
 #
 # Its posterior is a Gaussian whose mean is linear in $x$: a linear encoder can hit it exactly, so at the optimum *the
 # ELBO has no gap*. Whatever goes wrong here cannot be blamed on the bound (Lucas et al. 2019). Clothes at 14×14
@@ -480,7 +480,7 @@ slider(
 # Weigh the rate by a factor **β** (Higgins et al. 2017), and the model is told what a nat of latents may cost in
 # pixels. At $\beta = 0$ latents are free, and what is left is an autoencoder that may make its noise as small as it
 # likes. At the optimum, the trade between the two halves has slope $-\beta$: the last nat of rate saved β nats of
-# distortion (Alemi et al. 2018). In the linear VAE $\sigma^2$ plays the very same part. So one expects latents to be
+# distortion (Alemi et al. 2018). In the linear VAE $\sigma_x^2$ plays the very same part. So one expects latents to be
 # given up as β grows. A small model for each β:
 
 
