@@ -1453,9 +1453,9 @@ table(
 #
 # ## Where to go from here
 #
-# A VAE knows what an image costs, but its own draws are weak until a learned prior draws the latents. The strongest of
-# those priors is derived in [3 · Diffusion](03_diffusion.ipynb), on images as well as on latents; a language model over
-# the tokens follows in [4 · Transformers](04_transformers.ipynb).
+# A VAE knows what an image costs, but its own draws are weak until a learned prior draws the latents. The prior that
+# large models use, a flow, is derived in [3 · Diffusion](03_diffusion.ipynb), for images as well as for latents; a
+# language model over the tokens follows in [4 · Transformers](04_transformers.ipynb).
 #
 # ## Further reading
 #

@@ -1298,7 +1298,7 @@ beside(
 # %% [markdown]
 # A model that had learned its pictures by heart would draw, for a caption that it knows, the very picture, so its
 # nearest training picture would be the one meant, and far nearer than for a caption that is new. Compare the rows of
-# the table. This model is too small for that, and was trained too briefly: 1.1 million numbers cannot hold 2,870
+# the table. This model is too small for that, and was trained too briefly: a million numbers cannot hold 2,870
 # pictures. It has learned what *many* captions say: a button, a keycap, a yellow face. Words that occur in two or three
 # captions mean little to it, seen or not, and it paints something emoji-like. That is neither invention nor memory.
 #
