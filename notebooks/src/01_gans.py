@@ -1271,7 +1271,7 @@ table(
             for name, runs in by_game.items()
         ),
         {
-            "experiment": "the same game with momentum 0.9: modes at the last look",
+            "experiment": "the non-saturating game with momentum 0.9: modes at the last look",
             "result": str(collapsed[-1].modes),
             "expected": "collapse",
         },

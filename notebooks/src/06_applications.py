@@ -879,7 +879,7 @@ table(
         {
             "experiment": "super-resolution of photographs, PSNR: bicubic / L2 / bridge",
             "result": " / ".join(f"{places['fashion'][way]['psnr']:.1f}" for way in ("bicubic", "L2", "bridge")),
-            "expected": "draws pay three decibels for their looks",
+            "expected": "draws pay two to three decibels for their looks",
         },
         {
             "experiment": "AUPRO: reconstruction / denoising",
