@@ -43,7 +43,7 @@ def pages(root: Path) -> dict[str, str]:
         for folder in ("notebooks", "exercises")
         for path in sorted((root / folder).glob("[0-9]*.ipynb"))
     }
-    for name in ("GLOSSARY.md", "README.md", "CONTRIBUTING.md", "benchmarks/README.md"):
+    for name in ("GLOSSARY.md", "README.md", "TRAINING.md", "CONTRIBUTING.md", "benchmarks/README.md"):
         if (root / name).exists():
             found[name] = {"README.md": "guide.md", "benchmarks/README.md": "benchmarks.md"}.get(name, name.lower())
     for path in sorted((root / "course_lib").glob("*/cards/*.md")):
