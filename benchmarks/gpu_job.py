@@ -6,6 +6,7 @@ python -m benchmarks.gpu_job step --work WORK                             # a st
 
 import argparse
 import inspect
+import math
 import socket
 import sys
 import time
@@ -26,9 +27,8 @@ from course_lib.plotting import grid
 from course_lib.training import train_steps
 
 TRAINING = 0.7  # of a share; the rest is for measuring and drawing
-PICTURES, CLIPS = 48, 4
+PICTURES = 48
 FEW = 4  # of whatever a smoke test measures
-WARM = 5  # steps that are not counted
 
 
 def train(name: str, options: argparse.Namespace) -> dict:
@@ -36,7 +36,7 @@ def train(name: str, options: argparse.Namespace) -> dict:
     began = time.monotonic()
     recipe, device = import_module(f"course_lib.recipes.{name}"), pick_device()
     images = recipe.data().to(device)
-    pace = seconds_a_step(recipe, images, 2 if options.smoke else 40)
+    pace = seconds_a_step(recipe, images, 1 if options.smoke else 40)
     room = TRAINING * (options.seconds - (time.monotonic() - began))
     state, plan = options.work / f"{name}.state", options.work / f"{name}.plan"
     least = 2 if options.smoke else recipe.STEPS
@@ -59,7 +59,8 @@ def train(name: str, options: argparse.Namespace) -> dict:
     save(path, model, recipe=name, data=data, seed=recipe.SEED, metrics=metrics, energy=energy)
     shipped = info(name)["metrics"] if name in available() else {}
     found |= {"status": "trained", "metrics": metrics, "shipped": shipped, "seconds": time.monotonic() - began}
-    return found | ({"not measured": failure} if failure else {}) | drawn(recipe, name, model, images, options.work)
+    found |= {"not measured": failure} if failure else {}
+    return found | drawn(recipe, model, images, options.work / f"{name}.png", FEW if options.smoke else PICTURES)
 
 
 def seconds_a_step(recipe, images, steps: int) -> float:
@@ -107,59 +108,60 @@ def measured(recipe, model: Model, n: int | None) -> tuple[dict[str, float], str
     return {}, failure
 
 
-def drawn(recipe, name: str, model: Model, images, work: Path) -> dict:
+def drawn(recipe, model: Model, images, file: Path, n: int) -> dict:
     """Write a page of samples; what went wrong, if something did."""
     try:
         with seeded(0, model.device):
-            pictures, columns = samples(recipe, model, images)
-        grid(pictures.cpu(), columns=columns, alt=f"Samples of {name}").save(work / f"{name}.png")
+            pictures, columns = samples(recipe, model, images, n)
+        grid(pictures.cpu(), columns=columns, alt=f"Samples of {file.stem}").save(file)
         return {}
     except Exception:
         return {"not drawn": traceback.format_exc()[-1500:]}
 
 
-def samples(recipe, model: Model, images) -> tuple[Tensor, int]:
+def samples(recipe, model: Model, images, n: int) -> tuple[Tensor, int]:
     """Pictures, and how many make a row: what the recipe draws by itself, or of the first captions; clips as rows."""
-    labels = torch.arange(PICTURES, device=model.device) % model.config.get("classes", 1)
+    labels = torch.arange(n, device=model.device) % model.config.get("classes", 1)
     if "n" in inspect.signature(getattr(recipe, "draw", len)).parameters:
-        clips = recipe.draw(model, CLIPS)
+        clips = recipe.draw(model, math.ceil(n / 12))
         return clips.flatten(0, 1), clips.shape[1]
     if hasattr(model, "read"):
-        labels = model.read(images.captions[:PICTURES])
+        labels = model.read(images.captions[:n])
     if hasattr(recipe, "draw"):
         return recipe.draw(model, labels), 12
     told = (labels,) if "y" in inspect.signature(model.sample).parameters else ()
-    return last(model.sample(PICTURES, *told)), 12
+    return last(model.sample(n, *told)), 12
 
 
 def step(options: argparse.Namespace) -> dict:
     """Milliseconds of a training step of fashion_flow: as it is, compiled, and as one CUDA graph of the whole step."""
-    steps, ways = (2, ("eager",)) if options.smoke else (200, ("eager", "compiled", "graph"))
-    found = {}
-    for way in ways:
+    steps, warm = (2, 1) if options.smoke else (200, 10)
+    ways = {"eager": lambda: loop(steps, warm)}
+    if torch.cuda.is_available():  # compiling takes minutes on a CPU, and there are no graphs
+        ways |= {"compiled": lambda: loop(steps, warm, compiled=True), "graph": lambda: graphed(steps)}
+    found = {"batch": flow().BATCH, "steps": steps}
+    for way, timed in ways.items():
         try:
-            found[way] = graphed(steps) if way == "graph" else loop(steps, compiled=way == "compiled")
+            found[way] = timed()
         except Exception:  # the other ways are still worth knowing
             found[way] = {"failed": traceback.format_exc()[-1500:]}
-        if not torch.cuda.is_available():
-            break  # compiling takes minutes on a CPU, and there are no graphs
-    return found | {"batch": flow().BATCH, "steps": steps}
+    return found
 
 
 def flow():
     return import_module("course_lib.recipes.fashion_flow")
 
 
-def loop(steps: int, compiled: bool) -> dict[str, float]:
+def loop(steps: int, warm: int, compiled: bool = False) -> dict[str, float]:
     """`train_steps`: the first step, and the mean of the later ones after a few."""
     images = fashion().to(pick_device())
     training = iter(
-        train_steps(flow().build().to(pick_device()), images.batches(flow().BATCH), steps + WARM + 1, compile=compiled)
+        train_steps(flow().build().to(pick_device()), images.batches(flow().BATCH), steps + warm + 1, compile=compiled)
     )
     start = finished()
     next(training)
     first = finished() - start
-    for _ in range(WARM):
+    for _ in range(warm):
         next(training)
     start = finished()
     for _ in training:
