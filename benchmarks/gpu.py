@@ -25,6 +25,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +59,7 @@ class Job:
     most: float = 1.0
 
 
-# Best value first. digits_mamba overfits after its 600 steps, the faces of the audit have learned all they can.
+# Best value first; a recipe that is not named here comes after these. digits_mamba overfits after its 600 steps.
 RECIPES = (
     Job("fashion_flow", 6, 4), Job("sprites_video", 5, 8), Job("nightfall_video", 4, 8), Job("emoji_video", 4, 12),
     Job("shapes_flow", 4, 4), Job("emoji_flow", 3, 3), Job("fashion_scales", 2, 4), Job("fashion_maskgit", 2, 4),
@@ -68,8 +69,8 @@ RECIPES = (
 )  # fmt: skip
 # Distances and tokens compare only under the very files that ship: these are never trained anew.
 PINNED = ("fashion_features", "faces_attributes", "fashion_tokenizer")
-WHOLE = ("fashion_flow", "fashion_gan", "fashion_vae", "fashion_map", "fashion_superresolution")
-SMOKE = (Job("digits_mamba"), Job("night_flow"))
+OTHERS_MOST = 2.0
+SMOKE, SMOKE_PARTS = (Job("digits_mamba"), Job("night_flow")), ("step", "batches")
 
 
 class Budget:
@@ -112,7 +113,7 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--work", type=Path, help="the folder of states (OUT.work)")
     parser.add_argument("--wheels", type=Path, help="a folder of wheels of what the machine lacks")
     parser.add_argument("--beside", type=int, help="recipes at a time (a quarter of the cores, at most 4)")
-    parser.add_argument("--only", nargs="+", choices=[job.name for job in RECIPES], help="these recipes, no benchmarks")
+    parser.add_argument("--only", nargs="+", choices=sorted(files()), help="these recipes, no benchmarks")
     parser.add_argument("--smoke", action="store_true", help="two steps of two recipes")
     options = parser.parse_args(arguments)
     options.out = options.out.resolve()
@@ -125,28 +126,49 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
 
 def measure(options: argparse.Namespace, budget: Budget) -> None:
     """What runs alone on the card; in a second call, what the first one did not finish."""
-    import torch
-
-    step = ["benchmarks.gpu_job", "step", "--work", str(options.work)]
-    commands = {"step": [*step, "--smoke"] if options.smoke else step}
-    if torch.cuda.is_available():
-        commands["ssms"] = ["benchmarks.ssms", "gpu"]
-    if (ROOT / "benchmarks" / "__main__.py").exists() and not options.smoke:
-        commands["all"] = ["benchmarks", "--out", str(options.work / "benchmarks")]
     reserved = (1 - MEASURING) * budget.left()
-    for name, command in commands.items():
+    for name, command in measurements(options).items():
         limit, file = budget.left() - reserved, options.work / f"{MEASURED}{name}.json"
         if record(file).get("status") != "done" and limit > options.least:
             failure = run(command, options.work / f"{MEASURED}{name}.log", limit, CORES)
-            results = ROOT / "benchmarks" / "ssms.json" if name == "ssms" else options.work / f"{name}.json"
-            write(file, {"status": "failed", "why": failure} if failure else {"status": "done"} | record(results))
+            found = record(options.work / f"{name}.json")  # of our own parts; the others' lie in a folder of their own
+            write(file, {"status": "failed", "why": failure} if failure else {"status": "done"} | found)
             pack(options.work, options.out)
+
+
+def measurements(options: argparse.Namespace) -> dict[str, list[str]]:
+    """What is measured -> the module that does it, with its arguments."""
+    import torch
+
+    device, smoke = "cuda" if torch.cuda.is_available() else "cpu", ["--smoke"] if options.smoke else []
+    commands = {"step": ["benchmarks.gpu_job", "step", "--work", str(options.work), *smoke]}
+    try:
+        from benchmarks.__main__ import PARTS
+    except Exception:  # whatever is wrong with them, the recipes can be trained
+        print(f"the other benchmarks cannot be run: {traceback.format_exc(limit=1)}", file=sys.stderr)
+        PARTS = ()
+    rest = ["--device", device, "--out", str(options.work / "benchmarks"), *smoke]
+    commands |= {part: ["benchmarks", part, *rest] for part in PARTS}
+    return {name: commands[name] for name in commands if not options.smoke or name in SMOKE_PARTS}
+
+
+def files() -> dict[str, Path]:
+    """All recipes but the pinned ones."""
+    found = (ROOT / "course_lib" / "recipes").glob("[a-z]*.py")
+    return {file.stem: file for file in sorted(found) if file.stem not in PINNED}
+
+
+def planned() -> list[Job]:
+    """Best value first, and last the recipes for which the machine lacks the pictures."""
+    named, there, lacking = [job.name for job in RECIPES], files(), not whole_fashion()
+    jobs = [*RECIPES, *(Job(name, most=OTHERS_MOST) for name in there if name not in named)]
+    return sorted(jobs, key=lambda job: lacking and "full=True" in there[job.name].read_text())
 
 
 def waiting(options: argparse.Namespace, budget: Budget) -> list[Job]:
     """The recipes that are not trained, and for which there may be time."""
-    jobs = SMOKE if options.smoke else sorted(RECIPES, key=lambda job: job.name in WHOLE and not whole_fashion())
-    known = {job: record(options.work / f"{job.name}.json") for job in jobs if job.name in (options.only or [job.name])}
+    jobs = [job for job in (SMOKE if options.smoke else planned()) if job.name in (options.only or [job.name])]
+    known = {job: record(options.work / f"{job.name}.json") for job in jobs}
     return [job for job, found in known.items() if found.get("status") != "trained" and _fits(found, budget)]
 
 

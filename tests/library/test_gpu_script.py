@@ -48,20 +48,29 @@ def test_all_of_it_in_small(tmp_path, capfd):
         assert not {"not measured", "not drawn"} & set(recipe)
     with zipfile.ZipFile(out / "weights-1.zip") as weights, zipfile.ZipFile(out / "pictures.zip") as pictures:
         assert weights.namelist() == ["digits_mamba.safetensors", "night_flow.safetensors"]
-        assert sorted(pictures.namelist()) == ["digits_mamba.png", "night_flow.png"]
+        assert {"digits_mamba.png", "night_flow.png"} <= set(pictures.namelist())
         weights.extractall(tmp_path)
     assert load(tmp_path / "night_flow.safetensors").config["size"] == 32
 
-    assert capfd.readouterr().out.count("at most") == 3
+    assert capfd.readouterr().out.count("at most") >= 3
     assert gpu.main(small(out)) == 0
     assert capfd.readouterr().out.count("at most") == 0  # nothing is done twice
     assert json.loads((out / "results.json").read_text()) == found
 
 
 def test_every_recipe_is_trained_or_pinned():
-    planned = [job.name for job in gpu.RECIPES]
-    assert sorted([*planned, *gpu.PINNED]) == sorted(module.name for module in pkgutil.iter_modules(recipes.__path__))
-    assert {*gpu.WHOLE, *(job.name for job in gpu.SMOKE)} <= set(planned)
+    jobs = [job.name for job in gpu.planned()]
+    assert sorted([*jobs, *gpu.PINNED]) == sorted(module.name for module in pkgutil.iter_modules(recipes.__path__))
+    assert {job.name for job in (*gpu.RECIPES, *gpu.SMOKE)} <= set(jobs)
+
+
+def test_recipes_whose_pictures_are_not_here_come_last(monkeypatch):
+    monkeypatch.setattr(gpu, "whole_fashion", lambda: False)
+    jobs = [job.name for job in gpu.planned()]
+    assert jobs[0] == "sprites_video"
+    assert jobs.index("fashion_flow") > jobs.index("digits_mamba")
+    monkeypatch.setattr(gpu, "whole_fashion", lambda: True)
+    assert gpu.planned()[0].name == "fashion_flow"
 
 
 class Dot(Model):
