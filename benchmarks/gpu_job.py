@@ -1,7 +1,10 @@
 """One part of `benchmarks.gpu`, in a process of its own.
 
-python -m benchmarks.gpu_job train night_flow --work WORK --seconds 60    # writes WORK/night_flow.json and more
-python -m benchmarks.gpu_job step --work WORK                             # a step of fashion_flow, in three ways
+    python -m benchmarks.gpu_job train night_flow --work WORK --seconds 60
+    python -m benchmarks.gpu_job step --work WORK
+
+The first trains a recipe within its share of the time and writes WORK/night_flow.json, its weights and its picture; the
+second times a training step of fashion_flow.
 """
 
 import argparse
@@ -11,6 +14,7 @@ import socket
 import sys
 import time
 import traceback
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
@@ -52,14 +56,23 @@ def train(name: str, options: argparse.Namespace) -> dict:
         return found | {"status": "interrupted", "done": done}
     energy = shared(energy, options.beside)
     found |= {"training seconds": energy.seconds, "joules": energy.joules}
-    model = rounded(model)
-    metrics, failure = measured(recipe, model, FEW if options.smoke else None)
     data = f"{recipe.data.__doc__ or name} ({len(images):,} images)"
-    path = options.work / f"{name}.safetensors"
-    save(path, model, recipe=name, data=data, seed=recipe.SEED, metrics=metrics, energy=energy)
+    keep = partial(
+        save,
+        options.work / f"{name}.safetensors",
+        rounded(model),
+        recipe=name,
+        data=data,
+        seed=recipe.SEED,
+        energy=energy,
+    )
+    keep(metrics={})  # the weights are worth more than their measurement, which may be cut
+    metrics, failure = measured(recipe, model, FEW if options.smoke else None)
+    keep(metrics=metrics)
     shipped = info(name)["metrics"] if name in available() else {}
     found |= {"status": "trained", "metrics": metrics, "shipped": shipped, "seconds": time.monotonic() - began}
-    found |= {"not measured": failure} if failure else {}
+    if failure:
+        found["measured on the CPU, because" if metrics else "not measured"] = failure
     return found | drawn(recipe, model, images, options.work / f"{name}.png", FEW if options.smoke else PICTURES)
 
 
@@ -98,12 +111,12 @@ def shared(energy: Energy, beside: int) -> Energy:
 
 
 def measured(recipe, model: Model, n: int | None) -> tuple[dict[str, float], str | None]:
-    """The recipe's metrics, on the CPU if the card will not; and why, if there are none."""
-    few = {"n": n} if n and "n" in inspect.signature(recipe.evaluate).parameters else {}
+    """The recipe's metrics, on the CPU if the card will not; and what went wrong, if something did."""
+    few, failure = {"n": n} if n and "n" in inspect.signature(recipe.evaluate).parameters else {}, None
     for device in dict.fromkeys((pick_device(), torch.device("cpu"))):
         try:
-            return recipe.evaluate(model.to(device), **few), None
-        except Exception:  # the weights are worth more than their measurement
+            return recipe.evaluate(model.to(device), **few), failure
+        except Exception:
             failure = traceback.format_exc()[-1500:]
     return {}, failure
 
