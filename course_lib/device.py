@@ -74,11 +74,15 @@ def setup(seed: int = 0, minutes: dict[str, float] | None = None) -> Setup:
 
 
 def pick_device() -> torch.device:
-    """CUDA where there is a card, Apple's mps, else the CPU; `COURSE_DEVICE` overrides."""
+    """CUDA where there is a card, Apple's mps, else the CPU; `COURSE_DEVICE` overrides.
+
+    Of several processes that torchrun starts on a machine, each takes a card of its own.
+    """
     if name := os.environ.get("COURSE_DEVICE"):
         return _named_device(name)
     if torch.cuda.is_available():
-        return torch.device("cuda")
+        mine = os.environ.get("LOCAL_RANK")  # a launcher may also show each process its own card alone, as number 0
+        return torch.device("cuda") if mine is None else torch.device("cuda", int(mine) % torch.cuda.device_count())
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 

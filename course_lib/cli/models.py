@@ -26,6 +26,7 @@ from course_lib.data.images import to_uint8
 from course_lib.device import pick_device, seeded
 from course_lib.energy import Energy
 from course_lib.model import Model, last
+from course_lib.training.parallel import rank
 
 BATCH = 250
 
@@ -105,6 +106,8 @@ def train(options) -> int:
     state = _state(out, options.resume)
     images = recipe.data().to(pick_device())
     model = recipe.train(recipe.build().to(pick_device()), images, resume=state)
+    if rank():
+        return 0  # torchrun started several processes: the first one measures and writes
     done, energy = _left_in(state)
     if done < recipe.STEPS:
         print(f"course: stopped at step {done} of {recipe.STEPS}; go on with --resume ({state})", file=sys.stderr)
@@ -120,6 +123,8 @@ def train(options) -> int:
 
 def _state(out: Path, resume: bool) -> Path:
     state = out.with_suffix(".state")
+    if rank():
+        return state  # of several processes the first one reads and writes it
     if resume and not state.exists():
         raise ValueError(f"there is nothing to resume: no {state}")
     if not resume:

@@ -2,7 +2,8 @@
 
 The real set on which every family of the course is compared. 5,000 training and 1,000 test images,
 balanced over the classes, come with the package, so that nothing has to be downloaded; all 60,000
-and 10,000 are read from Debian's package if it is installed, else through torchvision. The indices
+and 10,000 are read from Debian's package if it is installed, from the four original files where they lie in the
+folder that `COURSE_DATA` names, else through torchvision. The indices
 of the bundled images are kept: statistics over the 55,000 *other* training images have never seen
 what a notebook trains on.
 
@@ -94,8 +95,9 @@ def _bundled(split: str) -> Images:
 
 
 def _whole(split: str) -> Images | None:
-    if (DEBIAN / f"{PREFIX[split]}-images-idx3-ubyte.gz").exists():
-        return read_idx(DEBIAN, split)
+    for folder in (DEBIAN, cache()):
+        if (folder / f"{PREFIX[split]}-images-idx3-ubyte.gz").exists():
+            return read_idx(folder, split)
     return _from_torchvision(split)
 
 

@@ -19,6 +19,6 @@ Henderson et al. 2020, Towards the Systematic Reporting of the Energy and Carbon
 
 from course_lib.energy.gauges import Counter, Gauge, Integral
 from course_lib.energy.meter import Meter
-from course_lib.energy.reading import Energy, co2e, in_words
+from course_lib.energy.reading import Energy, co2e, in_words, together
 
-__all__ = ["Counter", "Energy", "Gauge", "Integral", "Meter", "co2e", "in_words"]
+__all__ = ["Counter", "Energy", "Gauge", "Integral", "Meter", "co2e", "in_words", "together"]

@@ -21,9 +21,12 @@ def gauges_of(device: torch.device) -> dict[str, Gauge]:
 
 
 def processor(folder: Path = POWERCAP) -> dict[str, Gauge]:
-    """RAPL, or the time that this process keeps a processor busy; `COURSE_WATTS` overrides the watts of a core."""
+    """RAPL, or the time that this process keeps a processor busy; `COURSE_WATTS` overrides the watts of a core.
+
+    RAPL sees all processes of a machine; of those that torchrun starts there, the first one reads it for all.
+    """
     if domains := rapl(folder):
-        return domains
+        return domains if os.environ.get("LOCAL_RANK", "0") == "0" else {}
     watts = _stated_watts()
     return {f"processor, estimated as {watts:g} W a busy core": Counter(time.process_time, unit=watts)}
 

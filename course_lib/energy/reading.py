@@ -1,6 +1,7 @@
 """A reading of the meter, and the carbon behind it."""
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 WORLD = 481.0  # g CO2e a kWh: the mean of the world's grids in 2023 (Ember 2024)
@@ -60,6 +61,20 @@ def co2e(joules: float, intensity: float = WORLD, pue: float = 1.0) -> float:
     if joules < 0 or intensity < 0 or pue < 1:
         raise ValueError(f"need joules and g/kWh of 0 or more, a PUE of at least 1, got {joules}, {intensity}, {pue}")
     return joules / J_PER_KWH * pue * intensity
+
+
+def together(readings: Sequence[Energy]) -> Energy:
+    """What several meters read side by side: joules add up, part by part; the clock ran for all at once.
+
+    Examples
+    --------
+    >>> together([Energy({"card": 2.0}, seconds=3.0), Energy({"card": 1.0, "processor": 4.0}, seconds=5.0)]).joules
+    {'card': 3.0, 'processor': 4.0}
+    """
+    joules: dict[str, float] = {}
+    for part, value in (item for reading in readings for item in reading.joules.items()):
+        joules[part] = joules.get(part, 0.0) + value
+    return Energy(joules, max(reading.seconds for reading in readings))
 
 
 def in_words(value: float, unit: str) -> str:

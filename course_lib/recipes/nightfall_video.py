@@ -45,9 +45,10 @@ def evaluate(model: Dreamer, n: int = 64) -> dict[str, float]:
     """Squared error of the expected clip and of drawn ones; lit pixels of true, expected and drawn nights."""
     truth = data("test", n)
     x, steps = truth.x, DUSK + NIGHT - SEEN
-    expected = model.predict(x[:, :SEEN], steps)
+    day = x[:, :SEEN].to(model.device)
+    expected = model.predict(day, steps).cpu()
     with seeded(SEED, model.device):
-        drawn = [model.possible(x[:, :SEEN], steps) for _ in range(2)]
+        drawn = [model.possible(day, steps).cpu() for _ in range(2)]
     nights = {"true": x, "expected": expected, "drawn": drawn[0]}
     lit = {f"lit, {name}": measures.lamps(clip)[:, -1].mean().item() for name, clip in nights.items()}
     return lit | {

@@ -54,7 +54,8 @@ def train(model: Flow, images: Images, steps: int = STEPS, resume: Path | None =
 def evaluate(model: Flow, n: int = 360) -> dict[str, float]:
     """How well one look through the noise finds defects: measures of `n` pieces, the mean over the materials."""
     pieces = textures(n, TEST_SEED, "test")
-    scorer = by_denoising(expectation(model), TIMES)
+    heat = by_denoising(expectation(model), TIMES)
+    scorer = lambda x: heat(x.to(model.device)).cpu()
     kinds = [pieces[pieces.materials == k] for k in range(len(MATERIALS))]
     found = [measures(scorer, kind.x, kind.masks) for kind in kinds]
     return {name: sum(part[name] for part in found) / len(found) for name in found[0]}

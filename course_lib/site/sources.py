@@ -18,6 +18,7 @@ TEXTS = {
     "README.md": ("guide.md", "Install and use"),
     "exercises/README.md": ("grading.md", "Exercises and grading"),
     "benchmarks/README.md": ("benchmarks.md", "Benchmarks"),
+    "TRAINING.md": ("training.md", None),
     "GLOSSARY.md": ("glossary.md", None),
     "CONTRIBUTING.md": ("contributing.md", None),
 }

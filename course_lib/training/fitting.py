@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from course_lib.energy import Energy, Meter
+from course_lib.energy import Energy, Meter, together
 from course_lib.training.averaging import Ema
+from course_lib.training.parallel import Team
 from course_lib.training.steps import Step, train_steps
 
 SECONDS_BETWEEN_SAVES = 120
@@ -36,7 +37,8 @@ class Curves(dict[str, Tensor]):
 def fit(training: train_steps, *, ema: Ema | None = None, resume: Path | str | None = None) -> Curves:
     """Train to the end under a progress bar.
 
-    An interruption (the stop button, Ctrl-C) ends the run early and keeps what was learned.
+    An interruption (the stop button, Ctrl-C) ends the run early and keeps what was learned. Several processes
+    cannot agree on a last step then: their run goes on from the state that was last saved, two minutes old at most.
 
     Parameters
     ----------
@@ -44,12 +46,14 @@ def fit(training: train_steps, *, ema: Ema | None = None, resume: Path | str | N
     ema : Ema, optional
         Updated after each step.
     resume : path, optional
-        Where the state of the run is kept while it lasts. A run that finds the file goes on from it.
+        Where the state of the run is kept while it lasts. A run that finds the file goes on from it. Of several
+        processes the first one reads and writes it.
 
     Returns
     -------
     Curves
-        "objective/term" -> its value at each step of this call, and in `energy` the joules of the run.
+        "objective/term" -> its value at each step of this call, and in `energy` the joules of the run, of
+        all processes together.
 
     Raises
     ------
@@ -59,7 +63,8 @@ def fit(training: train_steps, *, ema: Ema | None = None, resume: Path | str | N
     meter = Meter(training.model.device)
     keeper = _Keeper(training, ema, meter, Path(resume)) if resume else None
     history = _History()
-    bar = tqdm(total=training.steps, initial=training.done, desc=type(training.model).__name__, unit="step")
+    name, quiet = type(training.model).__name__, not training.team.first
+    bar = tqdm(total=training.steps, initial=training.done, desc=name, unit="step", disable=quiet)
     with bar, meter:
         try:
             for step in training:
@@ -72,12 +77,19 @@ def fit(training: train_steps, *, ema: Ema | None = None, resume: Path | str | N
                     if keeper:
                         keeper.save_if_due()
         except KeyboardInterrupt:
+            if training.team.size > 1:
+                raise
             stopped = f"stopped at step {training.done} of {training.steps}; what was learned is kept"
             warnings.warn(stopped, stacklevel=2)
         history.read()
     if keeper:
         keeper.save()  # not after a divergence: the state saved before it is worth more
-    return Curves(history.curves(), meter.energy())
+    return Curves(history.curves(), _spent(training.team, meter))
+
+
+def _spent(team: Team, meter: Meter) -> Energy:
+    """By all processes."""
+    return together(team.gathered(meter.energy()))
 
 
 class _History:
@@ -113,25 +125,39 @@ class _Keeper:
     """Writes a run's state to a file now and then, and reads it back at the start."""
 
     def __init__(self, training: train_steps, ema: Ema | None, meter: Meter, path: Path) -> None:
-        self.parts = {"training": training, "energy": meter} | ({"ema": ema} if ema else {})
-        self.path, self.saved_at = path, time.monotonic()
-        if path.exists():
-            self._load()
+        self.team, self.meter, self.path = training.team, meter, path
+        self.parts = {"training": training} | ({"ema": ema} if ema else {})
+        self.saved_at = time.monotonic()
+        if state := self.team.told(self._read() if self.team.first and path.exists() else None):
+            self._load(state)
 
-    def _load(self) -> None:
+    def _read(self) -> dict:
         try:
-            state = torch.load(self.path, map_location="cpu", weights_only=True)
+            return torch.load(self.path, map_location="cpu", weights_only=True)
+        except Exception as error:
+            raise self._refusal(error) from error
+
+    def _load(self, state: dict) -> None:
+        try:
             for name, part in self.parts.items():
                 part.load_state_dict(state[name])
+            if self.team.first:  # what all have spent so far stands in one meter, or it would count for each
+                self.meter.load_state_dict(state["energy"])
         except Exception as error:
-            raise ValueError(f"{self.path} is not the state of this run: {error}. Delete it to start anew.") from error
+            raise self._refusal(error) from error
+
+    def _refusal(self, error: Exception) -> ValueError:
+        return ValueError(f"{self.path} is not the state of this run: {error}. Delete it to start anew.")
 
     def save_if_due(self) -> None:
-        if time.monotonic() - self.saved_at > SECONDS_BETWEEN_SAVES:
+        if self.team.told(time.monotonic() - self.saved_at > SECONDS_BETWEEN_SAVES):
             self.save()
 
     def save(self) -> None:
-        partial = self.path.with_suffix(".partial")
-        torch.save({name: part.state_dict() for name, part in self.parts.items()}, partial)
-        partial.replace(self.path)  # in one move, so that a crash leaves the old file or the new one
+        state = {name: part.state_dict() for name, part in self.parts.items()}
+        state["energy"] = _spent(self.team, self.meter)._asdict()
+        if self.team.first:
+            partial = self.path.with_suffix(".partial")
+            torch.save(state, partial)
+            partial.replace(self.path)  # in one move, so that a crash leaves the old file or the new one
         self.saved_at = time.monotonic()

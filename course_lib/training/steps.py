@@ -1,6 +1,6 @@
 """One update after the other, for one objective or several that play against each other."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -12,6 +12,7 @@ from course_lib.data.images import Batch
 from course_lib.device import Precision, precision, seeded
 from course_lib.model import Model, Objective
 from course_lib.training.optimising import adamw, constant
+from course_lib.training.parallel import Team, team
 
 MAX_GRAD_NORM = 1.0
 
@@ -32,14 +33,14 @@ class Step(NamedTuple):
 
 
 class train_steps:  # noqa: N801  (reads as a function where it is used)
-    """Train, one `Step` after each update.
+    """Train, one `Step` after each update; together with others where torchrun started several processes (parallel.py).
 
     Parameters
     ----------
     model : Model
         Trained in place, on its device, in the precision that fits it.
     batches : iterable of Batch
-        Usually `images.batches(size, seed)`.
+        Usually `images.batches(size, seed)`; several processes draw the same ones and share the work on each.
     steps : int
         Updates to make.
     optimizer : callable
@@ -78,8 +79,10 @@ class train_steps:  # noqa: N801  (reads as a function where it is used)
             objectives = [o._replace(loss=torch.compile(o.loss)) for o in objectives]
         self.model, self.batches, self.steps, self.seed = model, batches, steps, seed
         self.done = 0
-        mode = precision(model.device)
-        self.players = [Player(o, optimizer, lr_factor, mode) for o in objectives]
+        self.team, mode = team(model.device), precision(model.device)
+        buffers = [b for b in model.buffers() if b.dtype != torch.bool]  # a mask is never trained
+        self.team.share([*model.parameters(), *buffers])
+        self.players = [Player(o, optimizer, lr_factor, mode, self.team, buffers) for o in objectives]
 
     def __iter__(self) -> Iterator[Step]:
         start = self.done
@@ -110,8 +113,16 @@ class train_steps:  # noqa: N801  (reads as a function where it is used)
 class Player:
     """An objective with the optimiser, learning-rate schedule and gradient scaler that serve it."""
 
-    def __init__(self, objective: Objective, optimizer, lr_factor, mode: Precision) -> None:
-        self.objective, self.mode = objective, mode
+    def __init__(
+        self,
+        objective: Objective,
+        optimizer,
+        lr_factor,
+        mode: Precision,
+        team: Team = Team(),  # noqa: B008  (frozen)
+        buffers: Sequence[Tensor] = (),
+    ) -> None:
+        self.objective, self.mode, self.team, self.buffers = objective, mode, team, buffers
         self.device = objective.params[0].device
         self.optimizer = optimizer(objective.params)
         self.schedule = LambdaLR(self.optimizer, lr_factor)
@@ -119,16 +130,20 @@ class Player:
 
     def update(self, batch: Batch) -> dict[str, Tensor]:
         """Move the parameters by one step; return the loss's terms, detached."""
-        with self.mode.autocast(self.device):
-            terms = self.objective.loss(batch)
         self.optimizer.zero_grad(set_to_none=True)
-        self.scaler.scale(terms["loss"]).backward(inputs=self.objective.params)
-        self.scaler.unscale_(self.optimizer)
+        terms = self.team.mean(self._backward, batch, self.objective.params, self.buffers)
+        self.scaler.unscale_(self.optimizer)  # after the mean: if one process overflows, all skip the step
         nn.utils.clip_grad_norm_(self.objective.params, MAX_GRAD_NORM)
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.schedule.step()
-        return {f"{self.objective.name}/{name}": value.detach() for name, value in terms.items()}
+        return {f"{self.objective.name}/{name}": value for name, value in terms.items()}
+
+    def _backward(self, batch: Batch) -> dict[str, Tensor]:
+        with self.mode.autocast(self.device):
+            terms = self.objective.loss(batch)
+        self.scaler.scale(terms["loss"]).backward(inputs=self.objective.params)
+        return {name: value.detach() for name, value in terms.items()}
 
     def parts(self) -> dict:
         return {"optimizer": self.optimizer, "schedule": self.schedule, "scaler": self.scaler}

@@ -88,10 +88,11 @@ def judged(model: Dreamer, sprite: str, n: int, seed: int = 2) -> dict[str, floa
     energy is then where it should be (`measures.read`).
     """
     truth = sprites(sprite, n, SEEN + HORIZON, seed=seed, split="test")
-    found = summary(errors(model.predict(truth.x[:, :SEEN], HORIZON), truth, sprite))
+    seen = truth.x[:, :SEEN].to(model.device)
+    found = summary(errors(model.predict(seen, HORIZON).cpu(), truth, sprite))
     with seeded(seed, model.device):
-        drawn = errors(model.possible(truth.x[:, :SEEN], FRAMES), truth, sprite)
-        clips = model.possible(truth.x[:, :1], FRAMES)
+        drawn = errors(model.possible(seen, FRAMES).cpu(), truth, sprite)
+        clips = model.possible(seen[:, :1], FRAMES).cpu()
     cut = measures.sprites_of(truth.x[:, 0], truth.states[:, 0, 0, :2], SIDES[sprite])
     reading = measures.read(torch.cat([truth.x[:, :1], clips], 1), cut, GROUNDS[sprite])
     end = {"whole": (reading.count[:, -1] == 1).float(), "explained": reading.explained[:, -1]}
