@@ -32,7 +32,8 @@ def write(root: Path, target: Path, places: dict[str, str]) -> None:
     cards = [_card(target, place) for place in notebooks]
     lists = [_cards(target, places, kind) for kind in ("data", "models")]
     library = sorted(path.stem for path in (target / "reference").iterdir())
-    rest = ["guide.md", "grading.md", "glossary.md", *filter(None, lists), "training.md", "benchmarks.md", "contributing.md"]
+    rest = ["guide.md", "grading.md", "glossary.md", *filter(None, lists)]
+    rest += ["training.md", "benchmarks.md", "contributing.md"]
     contents = {
         "Notebooks": notebooks,
         "Exercises": [place for place in places.values() if place.startswith("exercises/")],
