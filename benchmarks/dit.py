@@ -16,7 +16,7 @@ from course_lib.data.images import Batch
 from course_lib.transformers.dit import DitFlow
 
 SIZES = {"size": 28, "patch": 2, "width": 128, "depth": 4, "heads": 4, "classes": 10}
-BATCH = 32
+BATCH = 16
 
 
 def run(setting: Setting) -> Iterator[dict]:

@@ -17,7 +17,7 @@ from benchmarks.unet import fixed_batch, steps
 from course_lib.data.images import Batch
 from course_lib.gans.images import ImageGan
 
-FEATURES, LATENT, BATCH, SIZE = 64, 100, 32, 32
+FEATURES, LATENT, BATCH, SIZE = 64, 100, 16, 32
 
 
 def run(setting: Setting) -> Iterator[dict]:

@@ -1,8 +1,8 @@
 """Drawing images: whole samplers beside each other's, and what a step costs besides the network.
 
-The whole: 32 evaluations, each with its own network, as a user calls it. Ours is the flow of fashion_flow with its
+The whole: 16 evaluations, each with its own network, as a user calls it. Ours is the flow of fashion_flow with its
 two-step solver; theirs are diffusers' DDIMPipeline, and DDIM of denoising-diffusion-pytorch. `course, bare network` is
-32 evaluations of ours without any sampler: what a sampler adds is the difference.
+16 evaluations of ours without any sampler: what a sampler adds is the difference.
 
 A step without network: the same DDIM, DPM-Solver++ and Adams-Bashforth steps for a network that answers at once.
 """
@@ -21,8 +21,8 @@ from course_lib.diffusion.solvers import adams_bashforth, times
 from course_lib.model import last
 from course_lib.training.averaging import Ema
 
-EVALUATIONS = 32
-IMAGES = 16
+EVALUATIONS = 16
+IMAGES = 4
 
 
 def run(setting: Setting) -> Iterator[dict]:

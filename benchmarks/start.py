@@ -18,7 +18,6 @@ PROGRAMS = {
     "course --version": "from course_lib.cli import main; main(['--version'])",
     "first cell of a notebook": "import course_lib; course_lib.setup()",
     "import torch, torchvision": "import torch, torchvision",
-    "import diffusers' UNet2DModel": "from diffusers import UNet2DModel",
 }
 
 

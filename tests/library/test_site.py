@@ -87,6 +87,17 @@ def test_what_is_new_appears_by_itself(house, tmp_path):
     assert (out / "cards" / "models" / "flow.md").exists()
 
 
+def test_a_page_keeps_its_pictures(house, tmp_path):
+    (house / "benchmarks").mkdir()
+    (house / "benchmarks" / "README.md").write_text("# Measured\n![ratios](ratios.png) [code](ratios.py)\n")
+    (house / "benchmarks" / "ratios.png").write_bytes(png(10))
+    (house / "benchmarks" / "ratios.py").write_text("")
+    gather(house, out := tmp_path / "out")
+    told = f"# Benchmarks\n![ratios](ratios.png) [code]({ADDRESS}/blob/main/benchmarks/ratios.py)\n"
+    assert (out / "benchmarks.md").read_text() == told
+    assert (out / "ratios.png").read_bytes() == png(10)
+
+
 def test_the_picture_of_the_first_page():
     dark, moving, light = shows(png(10), "dark"), shows(png(10, 200), "moving"), shows(png(200), "light")
     assert home.cover({"cells": [dark, light]}) == (png(200), "light")
