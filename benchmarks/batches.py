@@ -1,8 +1,8 @@
 """Batches of 64 from Fashion-MNIST: an index into a tensor, beside the usual loader with the usual transforms.
 
-The loader reads as torchvision's data set does, an image at a time through Pillow, ToTensor and Normalize. Seconds on
-the wall, since its workers are processes of their own: with two of them on two cores it can be at most twice as fast
-as one, and the course's batches leave the second core free. The floor is to copy what a batch reads and writes.
+The loader reads as torchvision's data set does, an image at a time through Pillow, ToTensor and Normalize. With two
+workers, which are processes of their own, seconds are those on the wall; on two cores they can at most halve the time,
+and the course's batches leave the second core free. The floor is to copy what a batch reads and writes.
 """
 
 import time
@@ -22,17 +22,17 @@ SIZE = 64
 
 
 def run(setting: Setting) -> Iterator[dict]:
-    """Rows of the course's batches and of the loader's, without workers and with two."""
+    """Rows of the course's batches beside the loader's, without workers and with two."""
     count = setting.pick(100, 2)
     pixels = torch.randint(0, 256, (setting.pick(20_000, 200), 1, 28, 28), dtype=torch.uint8)
     images = Images(pixels, torch.arange(len(pixels)) % 10).to(setting.device)
-    jobs = {OURS: lambda: taken(images.batches(SIZE), count)}
+    work = {OURS: Work(moved=count * SIZE * 28 * 28 * (1 + 4))}  # a byte a pixel is read, four are written
     for workers in (0,) if setting.smoke else (0, 2):
-        name = f"DataLoader, {workers} workers"
-        jobs |= peers.found({name: lambda workers=workers: loader(pixels, workers, count, setting)})[0]
-    moved = count * SIZE * 28 * 28 * (1 + 4)  # a byte a pixel is read, four are written
-    what = f"{count} batches of {SIZE}, 28 px"
-    yield from Contest(what, jobs, count * SIZE, work={OURS: Work(moved=moved)}, watch=time.perf_counter).held(setting)
+        others = {f"DataLoader, {workers} workers": lambda workers=workers: loader(pixels, workers, count, setting)}
+        jobs = {OURS: lambda: taken(images.batches(SIZE), count)} | peers.found(others)[0]
+        watch, clock = (time.perf_counter, "on the wall") if workers else (None, "at work")
+        what = f"{count} batches of {SIZE}, 28 px, seconds {clock}"
+        yield from Contest(what, jobs, count * SIZE, work={} if workers else work, watch=watch).held(setting)
 
 
 def taken(batches: Iterator, count: int) -> None:
