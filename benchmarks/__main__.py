@@ -20,10 +20,10 @@ import torch
 
 from benchmarks import page, peers
 from benchmarks.contest import Setting
+from benchmarks.page import PARTS
 from benchmarks.timing import machine, versions
 
 HERE = Path(__file__).parent
-PARTS = ("unet", "sampling", "dit", "gan", "decoding", "metrics", "batches", "start", "ssms", "ssms_video")
 
 
 def measured(part: str, setting: Setting) -> dict:

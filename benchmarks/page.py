@@ -5,9 +5,10 @@ from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
 
-from benchmarks import figures, scans_page
+from benchmarks import figures, goals, scans_page
 from benchmarks.words import number, spread
 
+PARTS = ("unet", "sampling", "dit", "gan", "decoding", "metrics", "batches", "start", "ssms", "ssms_video")
 HEAD = "| | ms | a second | times ours | GFLOP | of the floor |\n|---|---|---|---|---|---|"
 OTHERS: dict[str, Callable[[dict], str]] = {"ssms": scans_page.scans, "ssms_video": scans_page.video}
 
@@ -23,9 +24,16 @@ def write(folder: Path, readme: Path) -> None:
 
 
 def read(folder: Path) -> dict[str, dict]:
-    """Name -> results, of all that have a table."""
-    found = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))}
+    """Name -> results, of all that have a table, in the order of the parts."""
+    found = {
+        path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"), key=_place)
+    }
     return {name: result for name, result in found.items() if "rows" in result or name in OTHERS}
+
+
+def _place(path: Path) -> tuple[int, str]:
+    part = path.stem.removesuffix("_cuda")
+    return (PARTS.index(part) if part in PARTS else len(PARTS)), path.stem
 
 
 def filled(text: str, results: dict[str, dict]) -> str:
@@ -37,11 +45,16 @@ def filled(text: str, results: dict[str, dict]) -> str:
     '<!-- a -->old<!-- /a -->'
     """
     for name, result in results.items():
-        begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
-        if begin in text:
-            before, rest = text.split(begin, 1)
-            text = f"{before}{begin}\n{said(name, result)}\n{end}{rest.split(end, 1)[1]}"
-    return text
+        text = _between(text, name, lambda name=name, result=result: said(name, result))
+    return _between(text, "goals", lambda: goals.table(results))
+
+
+def _between(text: str, name: str, told: Callable[[], str]) -> str:
+    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    if begin not in text:
+        return text
+    before, rest = text.split(begin, 1)
+    return f"{before}{begin}\n{told()}\n{end}{rest.split(end, 1)[1]}"
 
 
 def said(name: str, result: dict) -> str:

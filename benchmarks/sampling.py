@@ -8,6 +8,8 @@ A step without network: the same DDIM, DPM-Solver++ and Adams-Bashforth steps fo
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr
+from io import StringIO
 
 import torch
 from torch import Tensor
@@ -67,7 +69,12 @@ def ddim(n: int, steps: int, setting: Setting) -> Job:
 
     network = peers.denoising_unet().network
     drawing = GaussianDiffusion(network, image_size=28, sampling_timesteps=steps).to(setting.device).eval()
-    return lambda: drawing.sample(batch_size=n)
+
+    def sampled() -> Tensor:
+        with redirect_stderr(StringIO()):  # where its progress bar goes
+            return drawing.sample(batch_size=n)
+
+    return sampled
 
 
 def stepping(images: int, steps: int, setting: Setting) -> Iterator[dict]:

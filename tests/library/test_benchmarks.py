@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.functional import conv2d
 
 from benchmarks import __main__ as driver
-from benchmarks import floor, gan, page, peers, start, timing
+from benchmarks import floor, gan, goals, page, peers, start, timing
 from benchmarks.contest import OURS, Contest, Setting
 from benchmarks.decoding import without_cache
 from benchmarks.floor import Work, counted
@@ -159,6 +159,22 @@ def test_a_table():
         "| **another** | | | | | |",
         "| course | 0.068 (0.060-0.070) |  |  |  | 0.50 (0.40-0.60) |",
     ]
+
+
+def test_a_goal_is_reached_by_the_median(monkeypatch):
+    rows = [{"what": "a task, large", "who": "other", "times ours": [3.0, 1.0, 4.0]}]
+    wanted = [goals.Goal(f"{least}", "other", least, "part", goals.of("a task", "other")) for least in (3, 3.5)]
+    monkeypatch.setattr(goals, "GOALS", [*wanted, wanted[0]._replace(part="not measured")])
+    assert goals.table({"part": {"rows": rows}}).splitlines()[2:] == [
+        "| 3 | other | 3.0 | 3.0 (1.0-4.0) | reached |",
+        "| 3.5 | other | 3.5 | 3.0 (1.0-4.0) | missed |",
+    ]
+
+
+def test_every_goal_is_measured():
+    results = page.read(HERE)
+    assert goals.table(results).count("\n") == 1 + len(goals.GOALS)
+    assert all(len(goal.found(results[goal.part])) == 3 for goal in goals.GOALS)
 
 
 def test_the_page_says_what_the_results_say():
