@@ -1,6 +1,6 @@
 """Measure the course beside what a user would pick otherwise.
 
-    python -m benchmarks                      # everything, on one thread: some 25 minutes
+    python -m benchmarks                      # everything, on one thread: some 20 minutes
     python -m benchmarks unet dit --rounds 9  # parts
     python -m benchmarks --device cuda        # the same on a GPU; its results stand beside those of the CPU
     python -m benchmarks --page               # measure nothing, only write the tables and the figure anew

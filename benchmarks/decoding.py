@@ -19,7 +19,7 @@ from course_lib.transformers.prior import drawn
 from course_lib.transformers.raster import Raster
 
 SIZES = {"codes": 256, "width": 64, "depth": 4, "heads": 4}
-MAPS = 16
+MAPS = 8
 ROUNDS = 8
 
 

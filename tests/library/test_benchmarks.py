@@ -166,8 +166,8 @@ def test_a_goal_is_reached_by_the_median(monkeypatch):
     wanted = [goals.Goal(f"{least}", "other", least, "part", goals.of("a task", "other")) for least in (3, 3.5)]
     monkeypatch.setattr(goals, "GOALS", [*wanted, wanted[0]._replace(part="not measured")])
     assert goals.table({"part": {"rows": rows}}).splitlines()[2:] == [
-        "| 3 | other | 3.0 | 3.0 (1.0-4.0) | reached |",
-        "| 3.5 | other | 3.5 | 3.0 (1.0-4.0) | missed |",
+        "| 3 | other | 3.0 | 3.00 (1.0-4.0) | reached |",
+        "| 3.5 | other | 3.5 | 3.00 (1.0-4.0) | missed |",
     ]
 
 
