@@ -64,9 +64,8 @@ def table(results: dict[str, dict]) -> str:
     lines = ["| | against | goal, at least | measured | |", "|---|---|---|---|---|"]
     for goal in GOALS:
         if goal.part in results:
-            found = goal.found(results[goal.part])
-            verdict = "reached" if found[0] >= goal.least else "missed"
-            lines.append(
-                f"| {goal.what} | {goal.against} | {number(goal.least)} | {found[0]:#.3g} ({number(found[1])}-{number(found[2])}) | {verdict} |"
-            )
+            median, least, most = goal.found(results[goal.part])
+            measured = f"{median:#.3g} ({number(least)}-{number(most)})"
+            verdict = "reached" if median >= goal.least else "missed"
+            lines.append(f"| {goal.what} | {goal.against} | {number(goal.least)} | {measured} | {verdict} |")
     return "\n".join(lines)

@@ -1,5 +1,6 @@
 """The benchmarks: ratios, floors and counts against known answers, the page against its results; and that all runs."""
 
+import doctest
 import json
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from torch import nn
 from torch.nn.functional import conv2d
 
 from benchmarks import __main__ as driver
-from benchmarks import floor, gan, goals, page, peers, start, timing
+from benchmarks import floor, gan, goals, page, peers, start, timing, words
 from benchmarks.contest import OURS, Contest, Setting
 from benchmarks.decoding import without_cache
 from benchmarks.floor import Work, counted
@@ -21,6 +22,13 @@ from course_lib.transformers.raster import Raster
 HERE = Path(driver.__file__).parent
 CPU = torch.device("cpu")
 SMOKE = Setting(CPU, rounds=1, smoke=True)
+
+
+@pytest.mark.parametrize("module", [floor, page, timing, words])
+def test_examples(module):
+    tried = doctest.testmod(module)
+    assert tried.attempted > 0
+    assert tried.failed == 0
 
 
 class Clock:
