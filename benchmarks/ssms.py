@@ -12,12 +12,8 @@ down. On a CPU: one thread, float32, and the thread's own seconds, so that what 
 import argparse
 import json
 import math
-import os
-import platform
-import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -27,6 +23,9 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from benchmarks import ssms_peers as peers
+from benchmarks.contest import Setting
+from benchmarks.peers import found
+from benchmarks.timing import Clock, clock, machine, ratio, spread
 from course_lib.ssms import duality, s4d
 from course_lib.ssms.linear import convolution
 from course_lib.ssms.selective import selective_loop, selective_scan
@@ -69,61 +68,48 @@ def dual_inputs(
     return [t.to(device, dtype).requires_grad_() for t in (x, -strength * softplus(log_decay - 2), B, C)]
 
 
-def seconds(run: Callable[[], Tensor]) -> tuple[float, float]:
+def seconds(run: Callable[[], Tensor], now: Clock) -> tuple[float, float]:
     """Forward, and forward with backward."""
-    start = _now()
+    start = now()
     y = run()
-    middle = _now()
+    middle = now()
     y.backward(torch.ones_like(y))
-    return middle - start, _now() - start
+    return middle - start, now() - start
 
 
-def _now() -> float:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-        return time.perf_counter()
-    return time.process_time()
-
-
-def in_turn(runs: dict[str, Callable[[], Tensor]], rounds: int = ROUNDS) -> dict:
+def in_turn(runs: dict[str, Callable[[], Tensor]], rounds: int = ROUNDS, device: str = "cpu") -> dict:
     """Milliseconds of each, and how many times as long as `ours` the others take."""
-    taken = {name: [] for name in runs}
-    for number in range(rounds + 1):
+    taken, now = {name: [] for name in runs}, clock(torch.device(device))
+    for _ in range(rounds + 1):
         for name, run in runs.items():
-            taken[name].append(seconds(run))
-    result = {}
-    for name, times in taken.items():
-        times = times[1:]  # the first was for warming up
-        result[name] = {
-            "forward, ms": _median(1e3 * t[0] for t in times),
-            "both, ms": _median(1e3 * t[1] for t in times),
-        }
-        if name != "ours":
-            for part, label in enumerate(("forward", "both")):
-                ratios = sorted(t[part] / o[part] for t, o in zip(times, taken["ours"][1:]))
-                result[name][f"{label}, times ours"] = [round(r, 2) for r in (_median(ratios), ratios[0], ratios[-1])]
+            taken[name].append(seconds(run, now))
+    result = {name: {} for name in runs}
+    for part, label in enumerate(("forward", "both")):
+        spent = {name: [pair[part] for pair in pairs[1:]] for name, pairs in taken.items()}  # the first warms up
+        for name, row in spent.items():
+            result[name][f"{label}, ms"] = spread(1e3 * s for s in row).median
+            if name != "ours":
+                result[name][f"{label}, times ours"] = list(ratio(row, spent["ours"]))
     return result
 
 
-def _median(values) -> float:
-    return round(statistics.median(values), 2)
-
-
-def over_lengths(methods: dict, inputs: Callable, device: str = "cpu") -> dict:
+def over_lengths(
+    methods: dict, inputs: Callable, device: str = "cpu", lengths: tuple[int, ...] = LENGTHS, rounds: int = ROUNDS
+) -> dict:
     """Every method at every length; only what is installed."""
-    there, missing = peers.found(methods)
+    there, missing = found(methods)
     result = {"missing": missing} if missing else {}
-    for length in LENGTHS:
+    for length in lengths:
         given = inputs(length, device=device)
-        result[length] = in_turn({name: partial(method, *given) for name, method in there.items()})
-        print(length, result[length], flush=True)
-    result["slope, 1024 to 8192"] = {name: _slope(result, name) for name in there}
+        result[str(length)] = in_turn({name: partial(method, *given) for name, method in there.items()}, rounds, device)
+    if {1024, 8192} <= {*lengths}:
+        result["slope, 1024 to 8192"] = {name: _slope(result, name) for name in there}
     return result
 
 
 def _slope(result: dict, name: str) -> float:
     """2 if four times the length takes sixteen times as long."""
-    return round(math.log(result[8192][name]["both, ms"] / result[1024][name]["both, ms"], 8), 2)
+    return round(math.log(result["8192"][name]["both, ms"] / result["1024"][name]["both, ms"], 8), 2)
 
 
 def of_s4d(length: int = 4096) -> dict:
@@ -144,7 +130,7 @@ def of_memory(length: int = 4096) -> dict:
     """MB at the peak of forward and backward beyond what was there before, each in a process of its own."""
     result = {}
     for kind, methods in (("selective", SELECTIVE), ("dual", DUAL)):
-        for name in peers.found(methods)[0]:
+        for name in found(methods)[0]:
             command = [sys.executable, "-m", "benchmarks.ssms", "--peak", kind, name, str(length)]
             result.setdefault(kind, {})[name] = float(subprocess.check_output(command, text=True))
     return result
@@ -193,27 +179,17 @@ def on_a_gpu() -> dict:
     selective = {"ours": SELECTIVE["ours"], "mambapy": SELECTIVE["mambapy"], "kernel": peers.selective_kernel}
     dual = DUAL | compiled | kernels
     big, given = torch.empty(2**28, device="cuda"), dual_inputs(8192, device="cuda")
-    start = _now()
+    now = clock(big.device)
+    start = now()
     for _ in range(10):
         big.clone()
-    bandwidth = 10 * 2 * big.nbytes / (_now() - start)
+    bandwidth = 10 * 2 * big.nbytes / (now() - start)
     return {
         "device": torch.cuda.get_device_name(),
         "bandwidth, GB/s": round(bandwidth / 1e9),
         "dual at 8192, ms if only moved": round(1e3 * 2 * sum(t.nbytes for t in (*given, given[0])) / bandwidth, 4),
         "selective": over_lengths(selective, selective_inputs, "cuda"),
         "dual": over_lengths(dual, dual_inputs, "cuda"),
-    }
-
-
-def machine() -> dict:
-    """On what this was measured."""
-    return {
-        "cores": os.cpu_count(),
-        "load": [round(load, 1) for load in os.getloadavg()],
-        "instructions": torch.backends.cpu.get_cpu_capability(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
     }
 
 
@@ -227,6 +203,17 @@ PARTS = {
 }
 
 
+def measured(setting: Setting) -> dict:
+    """All that the device can do, for `python -m benchmarks`; in a smoke run one short length of each scan."""
+    result = {"machine": machine(setting.device)}
+    if setting.smoke:
+        for name, methods, inputs in (("selective", SELECTIVE, selective_inputs), ("dual", DUAL, dual_inputs)):
+            result[name] = over_lengths(methods, inputs, setting.device.type, (64,), 1)
+        return result
+    chosen = ["gpu"] if setting.device.type == "cuda" else [part for part in PARTS if part != "gpu"]
+    return result | {part: PARTS[part]() for part in chosen}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="all that the machine can do if none is given")
@@ -238,7 +225,7 @@ def main() -> None:
         print(peak(*options.peak[:2], int(options.peak[2])))
         return
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    results["machine"] = machine()
+    results["machine"] = machine(torch.device("cpu"))
     for part in options.parts or [part for part in PARTS if part != "gpu" or torch.cuda.is_available()]:
         results[part] = PARTS[part]()
         RESULTS.write_text(json.dumps(results, indent=1) + "\n")

@@ -74,17 +74,6 @@ def vandermonde(log_a: Tensor, c: Tensor, length: int) -> Tensor:
     return 2 * torch.einsum("wn,wnl->lw", c, table).real
 
 
-def found(peers: dict[str, Callable[[], Scan]]) -> tuple[dict[str, Scan], dict[str, str]]:
-    """Those that are installed, and what the others lack."""
-    there, missing = {}, {}
-    for name, load in peers.items():
-        try:
-            there[name] = load()
-        except (ImportError, OSError) as error:
-            missing[name] = str(error)
-    return there, missing
-
-
 def _listing() -> ModuleType:
     """The file alone: to import its package would be to import kernels."""
     package = importlib.util.find_spec("mamba_ssm")

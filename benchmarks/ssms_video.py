@@ -7,9 +7,6 @@ place alone is the cheaper kin of it. Alternating rounds, one thread, float32; m
 
 import argparse
 import json
-import platform
-import statistics
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
+from benchmarks.contest import Setting
+from benchmarks.timing import clock, in_turn, machine, ratio, spread
 from course_lib.nn.attention import Cache
 from course_lib.ssms.backbone import remembered_bytes
 from course_lib.ssms.video.mixers import Attention, ConvLstm, Ssm
@@ -89,27 +88,13 @@ def jobs() -> dict[str, Callable[[], object]]:
     return known
 
 
-def measure(rounds: int) -> dict[str, list[float]]:
-    """Processor seconds of each job in each round, the jobs in turn."""
-    todo, seconds = jobs(), {}
-    for name in todo:
-        todo[name]()
-    for _ in range(rounds):
-        for name, job in todo.items():
-            start = time.process_time()
-            job()
-            seconds.setdefault(name, []).append(time.process_time() - start)
-    return seconds
-
-
 def ratios(seconds: dict[str, list[float]]) -> dict[str, dict[str, float]]:
     """How many times as long as the SSM, round by round: median, least, most."""
     table = {}
     for name, row in seconds.items():
         what, mixer = name.split(": ")
         if mixer != "SSM":
-            ratio = sorted(a / b for a, b in zip(row, seconds[f"{what}: SSM"]))
-            table[name] = {"median": statistics.median(ratio), "least": ratio[0], "most": ratio[-1]}
+            table[name] = ratio(row, seconds[f"{what}: SSM"])._asdict()
     return table
 
 
@@ -124,20 +109,28 @@ def kept() -> dict[str, dict[str, int]]:
     }
 
 
+def measured(setting: Setting) -> dict:
+    """All of it, for `python -m benchmarks` too; a smoke run takes the mixers of one kind only."""
+    with setting.device:  # where tensors and networks are made
+        chosen = {name: job for name, job in jobs().items() if not setting.smoke or name.startswith("train mixer")}
+        seconds = in_turn(chosen, setting.rounds, clock(setting.device))
+        bytes_kept = {} if setting.smoke else kept()
+    return {
+        "machine": machine(setting.device),
+        "shape": {"width": WIDTH, "depth": DEPTH, "side": SIDE, "batch": BATCH, "train": TRAINED, "roll": ROLLED},
+        "seconds, median": {name: spread(row).median for name, row in seconds.items()},
+        "times the SSM's": ratios(seconds),
+        "state bytes": bytes_kept,
+    }
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--rounds", type=int, default=ROUNDS)
     options.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     given = options.parse_args()
     torch.set_num_threads(1)
-    seconds = measure(given.rounds)
-    report = {
-        "machine": f"{platform.machine()}, 1 thread, torch {torch.__version__}",
-        "shape": {"width": WIDTH, "depth": DEPTH, "side": SIDE, "batch": BATCH, "train": TRAINED, "roll": ROLLED},
-        "seconds, median": {name: statistics.median(row) for name, row in seconds.items()},
-        "times the SSM's": ratios(seconds),
-        "state bytes": kept(),
-    }
+    report = measured(Setting(torch.device("cpu"), given.rounds))
     given.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     for name, row in report["times the SSM's"].items():
         print(f"{name}: {row['median']:.2f} ({row['least']:.2f} to {row['most']:.2f}) times the SSM's")

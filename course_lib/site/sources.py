@@ -31,6 +31,9 @@ def gather(root: Path, target: Path) -> None:
     link = Links(root, places)
     for name, place in places.items():
         (target / place).parent.mkdir(parents=True, exist_ok=True)
+        if name.endswith(".png"):
+            shutil.copyfile(root / name, target / place)
+            continue
         text = (root / name).read_text(encoding="utf-8")
         if name.endswith(".ipynb"):
             shown = json.loads(text)
@@ -46,13 +49,14 @@ def gather(root: Path, target: Path) -> None:
 
 
 def pages(root: Path) -> dict[str, str]:
-    """Each file that becomes a page -> its place in the site's sources."""
+    """Each file that becomes a page, or a picture on one -> its place in the site's sources."""
     found = {
         path.relative_to(root).as_posix(): f"{folder}/{path.name}"
         for folder in ("notebooks", "exercises")
         for path in sorted((root / folder).glob("[0-9]*.ipynb"))
     }
     found |= {name: place for name, (place, _) in TEXTS.items() if (root / name).exists()}
+    found |= {path.relative_to(root).as_posix(): path.name for path in sorted((root / "benchmarks").glob("*.png"))}
     for path in sorted((root / "course_lib").glob("*/cards/*.md")):
         kind = "data" if path.parts[-3] == "data" else "models"
         found[path.relative_to(root).as_posix()] = f"cards/{kind}/{path.name}"

@@ -97,6 +97,17 @@ def test_what_is_new_appears_by_itself(house, tmp_path):
     assert (out / "cards" / "models" / "flow.md").exists()
 
 
+def test_a_page_keeps_its_pictures(house, tmp_path):
+    (house / "benchmarks").mkdir()
+    (house / "benchmarks" / "README.md").write_text("# Measured\n![ratios](ratios.png) [code](ratios.py)\n")
+    (house / "benchmarks" / "ratios.png").write_bytes(png(10))
+    (house / "benchmarks" / "ratios.py").write_text("")
+    gather(house, out := tmp_path / "out")
+    told = f"# Benchmarks\n![ratios](ratios.png) [code]({ADDRESS}/blob/main/benchmarks/ratios.py)\n"
+    assert (out / "benchmarks.md").read_text() == told
+    assert (out / "ratios.png").read_bytes() == png(10)
+
+
 def test_the_reference_holds_every_public_name_of_the_library(tmp_path):
     root = places.checkout()
     reference.write(root, tmp_path / "pages")

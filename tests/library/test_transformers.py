@@ -97,6 +97,20 @@ def test_what_is_seen_is_kept_only_when_asked_for():
     assert not layer.seen[0].requires_grad
 
 
+@pytest.mark.parametrize("mask", [None, causal(7), torch.tensor([True] * 4 + [False] * 3)[None, None, None]])
+def test_to_be_watched_changes_nothing(mask):
+    """The formula, which keeps its weights, and PyTorch's kernel, which does not, agree; gradients too."""
+    layer, x, by = MultiHead(16, 4), torch.randn(2, 7, 16), torch.randn(2, 7, 16)
+    found = []
+    for layer.seen in (None, []):
+        inputs = x.clone().requires_grad_()
+        out = layer(inputs, mask=mask)
+        found.append([out, *torch.autograd.grad(out, [inputs, *layer.parameters()], by)])
+    assert [w.shape for w in layer.seen] == [(2, 4, 7, 7)]
+    for fused, written in zip(*found):
+        assert torch.allclose(fused, written, atol=1e-5)
+
+
 @pytest.mark.parametrize("layer", [MultiHead(16, 4), Block(16, 4)])
 def test_attention_does_not_know_the_order(layer):
     x, order = torch.randn(2, 9, 16), torch.randperm(9)
