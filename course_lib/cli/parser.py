@@ -76,9 +76,7 @@ def _for_experiments(commands) -> None:
     sample.add_argument("--n", type=int, default=64, help="how many (64)")
     sample.add_argument("--out", type=Path, help="grid.png, or samples.npz with uint8 pixels (N, H, W, C) and labels")
     sample.add_argument("--label", type=int, help="one class for all images; default: the classes take turns")
-    sample.add_argument(
-        "--caption", help="what to draw, for models that read captions"
-    )
+    sample.add_argument("--caption", help="what to draw, for models that read captions")
     sample.add_argument("--seed", type=int, default=0)
 
     verify = _command(commands, "verify", provenance.verify, "say what a picture states about its origin")

@@ -13,7 +13,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from course_lib.notebooks import source
+from course_lib.notebooks import cover, source
 from course_lib.notebooks.execute import execute
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -37,6 +37,7 @@ def build(path: Path, out: Path, profile: str) -> None:
     notebook.metadata = nbformat.from_dict(source.METADATA | {"course": {"code": code, "profile": profile}})
     nbformat.validate(notebook)
     nbformat.write(notebook, out)
+    cover.keep(out)
 
 
 def problems(path: Path, out: Path) -> list[str]:
@@ -48,6 +49,7 @@ def problems(path: Path, out: Path) -> list[str]:
         f"its cells differ from {path}": _cells(built) != _cells(wanted),
         "its outputs belong to older code": built.metadata.get("course", {}).get("code") != source.code_hash(wanted),
         "it has cells that were not executed": any(cell.execution_count is None for cell in _code(built)),
+        "its copied cover is another": not cover.kept(out),
         "it shows an error": any(output.output_type == "error" for cell in _code(built) for output in cell.outputs),
     }
     return [f"{out}: {problem}" for problem, is_there in found.items() if is_there]

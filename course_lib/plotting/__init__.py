@@ -10,6 +10,7 @@ from course_lib.plotting.images import animation, beside, grid, heat, strip
 from course_lib.plotting.picture import Picture
 from course_lib.plotting.planes import field, points, trajectory
 from course_lib.plotting.text import Source, Table, show_code, table
+from course_lib.plotting.timeline import timeline
 
 __all__ = [
     "Picture",
@@ -25,5 +26,6 @@ __all__ = [
     "show_code",
     "strip",
     "table",
+    "timeline",
     "trajectory",
 ]

@@ -1,17 +1,10 @@
-"""The first page: what the course is, and a picture a module.
+"""The first page: what the course is, and a picture a module."""
 
-A module's picture is the one that its notebook shows below the cell tagged `cover`; of a notebook without that
-tag, the last animation, else the last picture.
-"""
-
-import io
 import json
 import re
 from pathlib import Path
 
-from PIL import Image
-
-from course_lib.site import pictures
+from course_lib.notebooks.cover import cover
 
 CARD = """\
 :::{{container}} module
@@ -39,7 +32,7 @@ def write(root: Path, target: Path, places: dict[str, str]) -> None:
     cards = [_card(target, place) for place in notebooks]
     lists = [_cards(target, places, kind) for kind in ("data", "models")]
     library = sorted(path.stem for path in (target / "reference").iterdir())
-    rest = ["guide.md", "glossary.md", *filter(None, lists), "benchmarks.md", "contributing.md"]
+    rest = ["guide.md", "grading.md", "glossary.md", *filter(None, lists), "benchmarks.md", "contributing.md"]
     contents = {
         "Notebooks": notebooks,
         "Exercises": [place for place in places.values() if place.startswith("exercises/")],
@@ -68,23 +61,6 @@ def _card(target: Path, place: str) -> str:
         title=title[1] if title else Path(place).stem,
         question=" ".join(question[1].split()) if question else "",
     )
-
-
-def cover(notebook: dict) -> tuple[bytes, str]:
-    """The picture that stands for a notebook, and its words.
-
-    Raises
-    ------
-    ValueError
-        If the notebook shows no picture at all.
-    """
-    found = list(pictures.shown(notebook))
-    if not found:
-        raise ValueError("a notebook needs a picture for the first page, and this one shows none")
-    tagged = [entry for entry in found if "cover" in entry[0]["metadata"].get("tags", [])]
-    moving = [entry for entry in found if getattr(Image.open(io.BytesIO(entry[1])), "n_frames", 1) > 1]
-    _, png, alt = (tagged or moving or found)[-1]
-    return png, alt
 
 
 def _cards(target: Path, places: dict[str, str], kind: str) -> str:

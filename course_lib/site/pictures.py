@@ -4,22 +4,13 @@ A notebook keeps them in the metadata of its outputs; myst-nb reads none from th
 file after a hash of its bytes, by which the words find their picture again.
 """
 
-import base64
 import hashlib
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
+from course_lib.notebooks.cover import shown
+
 FILE = "pictures.json"
-
-
-def shown(notebook: dict) -> Iterator[tuple[dict, bytes, str]]:
-    """The pictures of a notebook's outputs: the cell, the PNG, what it shows in words."""
-    for cell in notebook["cells"]:
-        for output in cell.get("outputs", []):
-            if "image/png" in output.get("data", {}):
-                png = base64.b64decode("".join(output["data"]["image/png"]))
-                yield cell, png, output.get("metadata", {}).get("alt", "")
 
 
 def words(notebook: dict) -> dict[str, str]:

@@ -13,7 +13,14 @@ from pathlib import Path
 from course_lib import places as house
 from course_lib.site import home, pictures, reference
 
-TITLES = {"README.md": "Install, use, grade", "benchmarks/README.md": "Benchmarks"}
+# Page -> where it lies in the site's sources, and the title that it has there, if another.
+TEXTS = {
+    "README.md": ("guide.md", "Install and use"),
+    "exercises/README.md": ("grading.md", "Exercises and grading"),
+    "benchmarks/README.md": ("benchmarks.md", "Benchmarks"),
+    "GLOSSARY.md": ("glossary.md", None),
+    "CONTRIBUTING.md": ("contributing.md", None),
+}
 
 
 def gather(root: Path, target: Path) -> None:
@@ -29,7 +36,8 @@ def gather(root: Path, target: Path) -> None:
             words |= pictures.words(shown)
             text = json.dumps(notebook(shown, link, name), ensure_ascii=False)
         else:
-            text = link.rewritten(_titled(text, TITLES.get(name)), name)
+            title = TEXTS.get(name, (place, None))[1]
+            text = link.rewritten(_titled(_without_gallery(text), title), name)
         (target / place).write_text(text, encoding="utf-8")
     (target / pictures.FILE).write_text(json.dumps(words), encoding="utf-8")
     reference.write(root, target / "reference")
@@ -43,9 +51,7 @@ def pages(root: Path) -> dict[str, str]:
         for folder in ("notebooks", "exercises")
         for path in sorted((root / folder).glob("[0-9]*.ipynb"))
     }
-    for name in ("GLOSSARY.md", "README.md", "CONTRIBUTING.md", "benchmarks/README.md"):
-        if (root / name).exists():
-            found[name] = {"README.md": "guide.md", "benchmarks/README.md": "benchmarks.md"}.get(name, name.lower())
+    found |= {name: place for name, (place, _) in TEXTS.items() if (root / name).exists()}
     for path in sorted((root / "course_lib").glob("*/cards/*.md")):
         kind = "data" if path.parts[-3] == "data" else "models"
         found[path.relative_to(root).as_posix()] = f"cards/{kind}/{path.name}"
@@ -71,9 +77,11 @@ class Links:
         if not file.is_relative_to(self.root) or not file.exists():
             return link  # Sphinx or the check of the finished pages will tell
         inside = file.relative_to(self.root).as_posix()
+        up = "../" * self.places[name].count("/")
+        if inside.startswith("site/"):
+            return f"{up}{inside.removeprefix('site/')}"
         if inside not in self.places:
             return f"{self.blob}{inside}{mark}{anchor}"
-        up = "../" * self.places[name].count("/")
         return f"{up}{self.places[inside]}{mark}{anchor}"
 
 
@@ -88,3 +96,8 @@ def notebook(cells: dict, link: Links, name: str) -> dict:
 
 def _titled(text: str, title: str | None) -> str:
     return re.sub(r"\A# .*", f"# {title}", text) if title else text
+
+
+def _without_gallery(text: str) -> str:
+    """A text without tables in HTML: the README shows a picture a module so, and the first page does it anew."""
+    return re.sub(r"<table>.*?</table>\n*", "", text, flags=re.S)

@@ -115,8 +115,7 @@ def test_means_of_marked_pictures_forge_the_mark():
     marked, plain = (to_uint8(x) for x in (tree_ring.embed(noise, basis, 0.2 * key), noise))
     trace = forging.trace(marked, plain)
     before, after = (
-        tree_ring.score(tree_ring.coefficients(to_float(x), basis), key)
-        for x in (real, forging.shifted(real, trace))
+        tree_ring.score(tree_ring.coefficients(to_float(x), basis), key) for x in (real, forging.shifted(real, trace))
     )
     assert (after - before).mean() > 0.5
     stripped = tree_ring.score(tree_ring.coefficients(to_float(forging.shifted(marked, -trace)), basis), key)

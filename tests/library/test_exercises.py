@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from course_lib.grading.points import Point, run
 from course_lib.grading.release import student_edition
 
-KEYS = ["gans", "vaes", "diffusion", "transformers", "ssms", "applications", "ethics"]
+KEYS = ["introduction", "gans", "vaes", "diffusion", "transformers", "ssms", "applications", "ethics"]
 SEEDS = 50
 FUNCTION = re.compile(r"^def (\w+)", re.MULTILINE)
 

@@ -1,6 +1,9 @@
 """Notebooks: built twice they are the same bytes; each way to be out of date is found; a run leaves a page."""
 
+import base64
+import io
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,9 +12,10 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from PIL import Image
 
 from course_lib import places
-from course_lib.notebooks import catalogue, source
+from course_lib.notebooks import catalogue, cover, source
 from course_lib.notebooks.build import build, problems
 from course_lib.notebooks.execute import CellError, execute
 from course_lib.notebooks.page import mathml, page
@@ -152,6 +156,7 @@ def test_check_finds(tiny, tmp_path, damage, told):
     notebook = nbformat.read(tiny[1], as_version=4)
     damage(notebook)
     nbformat.write(notebook, tmp_path / "damaged.ipynb")
+    cover.keep(tmp_path / "damaged.ipynb")
     (problem,) = problems(tiny[0], tmp_path / "damaged.ipynb")
     assert told in problem
 
@@ -160,6 +165,37 @@ def test_check_finds_changed_code(tiny, tmp_path):
     changed = tmp_path / "00_tiny.py"
     changed.write_text(TINY.replace("6 * 7", "6 * 8"))
     assert len(problems(changed, tiny[1])) == 2  # drifted, and outputs of older code
+
+
+def test_check_finds_another_cover(tiny, tmp_path):
+    shutil.copy(tiny[1], tmp_path / "00_tiny.ipynb")
+    assert ["its copied cover is another" in problem for problem in problems(tiny[0], tmp_path / "00_tiny.ipynb")] == [
+        True
+    ]
+    cover.keep(tmp_path / "00_tiny.ipynb")
+    assert problems(tiny[0], tmp_path / "00_tiny.ipynb") == []
+
+
+def test_the_picture_that_stands_for_a_notebook():
+    dark, moving, light = shows(png(10), "dark"), shows(png(10, 200), "moving"), shows(png(200), "light")
+    assert cover.cover({"cells": [dark, light]}) == (png(200), "light")
+    assert cover.cover({"cells": [moving, light]}) == (png(10, 200), "moving")
+    assert cover.cover({"cells": [shows(png(10), "dark", "cover"), moving, light]}) == (png(10), "dark")
+    with pytest.raises(ValueError, match="needs a picture"):
+        cover.cover({"cells": [{"cell_type": "markdown", "metadata": {}, "source": "words only"}]})
+
+
+def png(*greys: int) -> bytes:
+    """A grey square; several, if it moves."""
+    first, *later = [Image.new("L", (4, 4), grey) for grey in greys]
+    file = io.BytesIO()
+    first.save(file, "PNG", **({"save_all": True, "append_images": later} if later else {}))
+    return file.getvalue()
+
+
+def shows(picture: bytes, alt: str, *tags: str) -> dict:
+    output = {"data": {"image/png": base64.b64encode(picture).decode()}, "metadata": {"alt": alt}}
+    return {"cell_type": "code", "metadata": {"tags": list(tags)}, "outputs": [output]}
 
 
 def test_check_finds_a_missing_notebook(tiny, tmp_path):

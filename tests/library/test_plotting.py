@@ -28,8 +28,10 @@ from course_lib.plotting import (
     show_code,
     strip,
     table,
+    timeline,
     trajectory,
 )
+from course_lib.plotting.timeline import rows_of_names
 
 ALT = "What is to be seen."
 
@@ -336,3 +338,19 @@ def test_show_code_says_where_and_highlights():
 def test_show_code_refuses(bad):
     with pytest.raises(ValueError, match="no Python source"):
         show_code(bad)
+
+
+def test_a_name_on_a_timeline_rises_only_where_it_would_touch_another():
+    events = [(2014.0, "GAN"), (2014.1, "twin"), (2020.0, "late")]
+    assert rows_of_names(events, 2014.0, 2020.0, 760) == [0, 1, 0]
+
+
+def test_a_timeline_grows_with_its_rows_of_names():
+    one, two = (timeline({"a": [(2014.0, "GAN")] * k}, alt=ALT) for k in (1, 2))
+    assert array(two).shape[0] > array(one).shape[0]
+
+
+@pytest.mark.parametrize("lanes", [{}, {"GANs": []}])
+def test_a_timeline_of_nothing(lanes):
+    with pytest.raises(ValueError, match="at least one event"):
+        timeline(lanes, alt=ALT)

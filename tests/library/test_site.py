@@ -12,7 +12,7 @@ from PIL import Image
 
 from course_lib import places
 from course_lib.cli import main
-from course_lib.site import home, mathjax, pictures, reference
+from course_lib.site import mathjax, pictures, reference
 from course_lib.site.docstrings import escaped, marked_up
 from course_lib.site.links import problems
 from course_lib.site.sources import gather
@@ -20,11 +20,10 @@ from course_lib.site.sources import gather
 ADDRESS = "https://github.com/someone/else"
 
 
-def png(*greys: int) -> bytes:
-    """A grey square; several, if it moves."""
-    first, *later = [Image.new("L", (4, 4), grey) for grey in greys]
+def png(grey: int) -> bytes:
+    """A grey square."""
     file = io.BytesIO()
-    first.save(file, "PNG", **({"save_all": True, "append_images": later} if later else {}))
+    Image.new("L", (4, 4), grey).save(file, "PNG")
     return file.getvalue()
 
 
@@ -47,7 +46,9 @@ def house(tmp_path, monkeypatch):
         (root / folder).mkdir(parents=True)
     (root / "pyproject.toml").write_text(f'[project.urls]\nRepository = "{ADDRESS}"\n')
     (root / "site" / "index.md").write_text("# Home\n\n<!-- modules -->\n")
-    (root / "GLOSSARY.md").write_text("# Glossary\n[a](tests) [b](notebooks/01_one.ipynb#end) [c](https://else.where/)\n")
+    (root / "GLOSSARY.md").write_text(
+        "# Glossary\n[a](tests) [b](notebooks/01_one.ipynb#end) [c](https://else.where/)\n"
+    )
     (root / "course_lib" / "data" / "cards" / "dots.md").write_text("# dots\n")
     (root / "course_lib" / "one" / "__init__.py").write_text('"""One."""\n')
     (root / "course_lib" / "one" / "two.py").write_text("from a import b\nclass C: ...\ndef f(): ...\ndef _g(): ...\n")
@@ -76,6 +77,15 @@ def test_gathered(house, tmp_path):
     assert "data/dots.md" in (out / "cards" / "data.md").read_text()
 
 
+def test_the_readme_leaves_its_gallery_behind_and_keeps_its_figures(house, tmp_path):
+    (house / "site" / "_static" / "board.png").write_bytes(png(10))
+    (house / "README.md").write_text(
+        "# Long title\n\n<table>\n<tr></tr>\n</table>\n\n![a board](site/_static/board.png)\n"
+    )
+    gather(house, out := tmp_path / "out")
+    assert (out / "guide.md").read_text() == "# Install and use\n\n![a board](_static/board.png)\n"
+
+
 def test_what_is_new_appears_by_itself(house, tmp_path):
     shutil.copy(house / "notebooks" / "01_one.ipynb", house / "notebooks" / "02_two.ipynb")
     (house / "course_lib" / "weights" / "cards").mkdir(parents=True)
@@ -85,15 +95,6 @@ def test_what_is_new_appears_by_itself(house, tmp_path):
     assert index.count(":::{container} module") == 2
     assert "cards/models.md" in index
     assert (out / "cards" / "models" / "flow.md").exists()
-
-
-def test_the_picture_of_the_first_page():
-    dark, moving, light = shows(png(10), "dark"), shows(png(10, 200), "moving"), shows(png(200), "light")
-    assert home.cover({"cells": [dark, light]}) == (png(200), "light")
-    assert home.cover({"cells": [moving, light]}) == (png(10, 200), "moving")
-    assert home.cover({"cells": [shows(png(10), "dark", "cover"), moving, light]}) == (png(10), "dark")
-    with pytest.raises(ValueError, match="needs a picture"):
-        home.cover({"cells": [says("words only")]})
 
 
 def test_the_reference_holds_every_public_name_of_the_library(tmp_path):
@@ -143,7 +144,10 @@ def test_lined_up_text_keeps_its_form_and_doctests_theirs():
         ('<img src="a.png" alt=" ">', "a picture without words: a.png"),
         ('<script src="https://else.where/x.js"></script>', "loads from another host: https://else.where/x.js"),
         ('<script src="//else.where/x.js"></script>', "loads from another host: //else.where/x.js"),
-        ('<link rel="stylesheet" href="https://else.where/x.css">', "loads from another host: https://else.where/x.css"),
+        (
+            '<link rel="stylesheet" href="https://else.where/x.css">',
+            "loads from another host: https://else.where/x.css",
+        ),
         ('<link rel="canonical" href="https://else.where/x.html">', None),
     ],
 )
