@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.transforms import Bbox
+from matplotlib.transforms import Bbox, BboxBase
 
 from course_lib.plotting.charts import scales
 from course_lib.plotting.paper import COLOURS, paper, printed
@@ -116,7 +116,7 @@ def _name(axes: Axes, things: Mapping[str, Mark], groups: Sequence[str], levels:
         taken.append(box)
 
 
-def _free(x: float, y: float, width: float, height: float, taken: Sequence[Bbox], within: Bbox) -> Bbox:
+def _free(x: float, y: float, width: float, height: float, taken: Sequence[BboxBase], within: BboxBase) -> Bbox:
     """The first place around (x, y), nearest ring first, that meets nothing; else the one that meets least."""
 
     def place(dx: int, dy: int, far: float) -> Bbox:

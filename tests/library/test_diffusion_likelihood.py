@@ -23,7 +23,7 @@ def known() -> tuple[Gaussian, torch.Tensor, torch.Tensor]:
 
 @pytest.mark.parametrize("schedule", [schedules.flow, schedules.cosine])
 def test_density_of_a_gaussian(known, schedule):
-    """Chen et al. 2018, eq. 8, on the analytic velocity; within 1e-3 nats, and four times nearer for twice the steps."""
+    """Chen et al. 2018, eq. 8, on the analytic velocity: within 1e-3 nats, four times nearer for twice the steps."""
     gaussian, x, truth = known
     velocity = gaussian.velocity(schedule)
     error = {steps: (log_density(velocity, x, exact, steps) - truth).abs().max().item() for steps in (64, 128)}
