@@ -24,6 +24,8 @@ class Row(NamedTuple):
         Means over the draws.
     bits : float or None
         At most so many a pixel, the label's share included.
+    bits_error : float or None
+        Their standard error, where they were estimated on some test images only.
     parameters : int
         What is needed to draw.
     evaluations : int or None
@@ -45,6 +47,7 @@ class Row(NamedTuple):
     precision: float
     recall: float
     bits: float | None
+    bits_error: float | None
     parameters: int
     evaluations: int | None
     milliseconds: float
@@ -96,6 +99,7 @@ def row(run: Run) -> Row:
         precision=mean("precision"),
         recall=mean("recall"),
         bits=found.get("bits"),
+        bits_error=found.get("bits error"),
         parameters=int(found["parameters"]),
         evaluations=int(found["evaluations"]) if "evaluations" in found else None,
         milliseconds=1e3 * found["seconds each"],
@@ -146,12 +150,17 @@ def _cells(row: Row) -> dict[str, object]:
         "model": row.name,
         "excess": f"{row.excess.mean:.3f} ± {row.excess.high - row.excess.mean:.3f}",
         "precision, recall": f"{row.precision:.2f}, {row.recall:.2f}",
-        "bits a pixel ≤": None if row.bits is None else f"{row.bits:.2f}",
+        "bits a pixel ≤": _bits(row),
         "parameters": f"{row.parameters / 1e6:.2f} M" if row.parameters else None,
         "evaluations": row.evaluations,
         "ms, mJ an image": None if row.evaluations is None else f"{_two(row.milliseconds)}, {_two(1e3 * row.joules)}",
         "training: min, kJ": _training(row),
     }
+
+
+def _bits(row: Row) -> str | None:
+    error = "" if row.bits_error is None else f" ± {row.bits_error:.2f}"
+    return None if row.bits is None else f"{row.bits:.2f}{error}"
 
 
 def _training(row: Row) -> str | None:
@@ -172,6 +181,6 @@ def caption(found: Sequence[Row]) -> str:
     return (
         f"Fashion-MNIST, {first.n:,} images a draw; excess over the floor of {first.floor:.3f}, mean of {first.draws} "
         f"draws with the 95 % interval of chance in drawing (each model was trained once). Bits: of test images, a "
-        f"bound, label included. Parameters: what drawing needs. Training: from a few steps, the tokenizer's included. "
-        f"{device}; energy of the {meter}."
+        f"bound, label included; ± is the standard error where only some were asked. Parameters: what drawing needs. "
+        f"Training: from a few steps, the tokenizer's included. {device}; energy of the {meter}."
     )
