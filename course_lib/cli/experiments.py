@@ -11,7 +11,7 @@ from course_lib.experiments import write
 
 def log(options) -> int:
     """Run an experiment and write its log, after each run anew: an interruption loses only the run it hits."""
-    known = sorted(module.name for module in pkgutil.iter_modules(experiments.__path__))
+    known = sorted(found.name for found in pkgutil.iter_modules(experiments.__path__) if not found.ispkg)
     if options.name not in known:
         raise ValueError(f"no experiment is called {options.name!r}; there are: {', '.join(known)}")
     out, runs = options.out or Path(f"{options.name}.json"), []

@@ -132,7 +132,7 @@ def _natural(text: str) -> int:
 
 
 def _for_maintainers(commands) -> None:
-    from course_lib.cli import cards, notebooks, site
+    from course_lib.cli import board, cards, notebooks, site
 
     build = _command(commands, "build", notebooks.build, "build the notebooks from notebooks/src, outputs included")
     build.add_argument("name", nargs="?", help="03_diffusion; default: all")
@@ -144,6 +144,8 @@ def _for_maintainers(commands) -> None:
 
     written = _command(commands, "cards", cards.cards, "write the model cards and datasheets from what was measured")
     written.add_argument("--check", action="store_true", help="write nothing; fail if a card is not up to date")
+    ranked = _command(commands, "leaderboard", board.leaderboard, "write the README's leaderboard from its log")
+    ranked.add_argument("--check", action="store_true", help="write nothing; fail if the README shows other numbers")
     pages = _command(commands, "site", site.site, "build the web site: notebooks, exercises, library, glossary, cards")
     pages.add_argument("--out", type=Path, default=Path("build/site"), help="the site's folder (build/site)")
     pages.add_argument("--mathjax", type=Path, metavar="FILE", help="MathJax 3's tex-svg-full.js; default: npm's")

@@ -57,6 +57,7 @@ USES = {
     ),
     "fashion_flow": Use("fashion", unfit=CLOTHES, limits="Of clothes the best, and the dearest to draw from."),
     "fashion_gan": Use("fashion", unfit=CLOTHES, limits="Recall 0.74: part of the variety is missing."),
+    "fashion_mamba": Use("fashion", unfit=CLOTHES, limits=NO_FINER),
     "fashion_map": Use("fashion", unfit=CLOTHES, limits="Two latent numbers hold no detail: recall is 0.001."),
     "fashion_maskgit": Use("fashion", unfit=CLOTHES, limits="Tokens drawn in parallel do not always fit together."),
     "fashion_raster": Use("fashion", unfit=CLOTHES, limits=NO_FINER),

@@ -65,7 +65,7 @@ def curves(
         if len(row) != len(across):
             raise ValueError(f"{name!r} has {len(row)} values for {len(across)} places on the x axis")
     with paper(size, xlabel, ylabel) as axes:
-        _scales(axes, log)
+        scales(axes, log)
         for i, (name, row) in enumerate(lines.items()):
             marker = "o" if len(row) <= 24 else None
             axes.plot(across, row, color=colour(i), linestyle=DASHES[i % len(DASHES)], marker=marker, markersize=4)
@@ -77,7 +77,8 @@ def curves(
         return printed(axes, caption, alt)
 
 
-def _scales(axes: Axes, log: str) -> None:
+def scales(axes: Axes, log: str) -> None:
+    """Make the axes named in `log` logarithmic, with plain numbers at their ticks."""
     for name, axis in (("x", axes.xaxis), ("y", axes.yaxis)):
         if name in log:
             axes.set(**{f"{name}scale": "log"})

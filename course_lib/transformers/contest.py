@@ -16,17 +16,17 @@ from course_lib.checkpoints import pretrained
 from course_lib.data.images import Batch
 from course_lib.device import seeded
 from course_lib.features import fashion_score
-from course_lib.model import last
+from course_lib.model import Model, last
 from course_lib.training import Ema, adamw, fit, train_steps, warmup_cosine
-from course_lib.transformers.prior import TokenPrior, TokenSet
+from course_lib.transformers.prior import TokenSet
 
 STEPS = 4_000
 BATCH = 64
 PART = 250  # images drawn at a time
 
 
-def trained(model: TokenPrior, tokens: TokenSet, steps: int, seed: int, resume: Path | None = None) -> TokenPrior:
-    """Train and return the averaged model."""
+def trained(model: Model, tokens: TokenSet, steps: int, seed: int, resume: Path | None = None) -> Model:
+    """Train a `TokenPrior`, or another family's model of the same maps, and return the averaged model."""
     ema = Ema(model, decay=0.9995)
     training = train_steps(
         model,
@@ -41,7 +41,7 @@ def trained(model: TokenPrior, tokens: TokenSet, steps: int, seed: int, resume: 
 
 
 @torch.no_grad()
-def nats(model: TokenPrior, tokens: TokenSet, seed: int) -> dict[str, float]:
+def nats(model: Model, tokens: TokenSet, seed: int) -> dict[str, float]:
     """The terms of the loss, averaged over a set."""
     with seeded(seed, model.device):
         terms = [model.loss(Batch(x, y).to(model.device)) for x, y in _parts(tokens)]
@@ -53,13 +53,13 @@ def _parts(tokens: TokenSet) -> zip:
 
 
 def judged(
-    model: TokenPrior, tokens: TokenSet, n: int, seed: int, of: Callable[[Tensor], Tensor] = lambda drawn: drawn
+    model: Model, tokens: TokenSet, n: int, seed: int, of: Callable[[Tensor], Tensor] = lambda drawn: drawn
 ) -> dict[str, float]:
     """Nats a token on a set; steps and seconds an image, distance, floor, precision and recall of `n` drawn images.
 
     Parameters
     ----------
-    model : TokenPrior
+    model : TokenPrior, or another with its classes, loss and sample
     tokens : TokenSet
         That it was not trained on.
     n : int
@@ -78,7 +78,7 @@ def judged(
 
 
 @torch.no_grad()
-def draw(model: TokenPrior, labels: Tensor, of: Callable[[Tensor], Tensor] = lambda drawn: drawn) -> Tensor:
+def draw(model: Model, labels: Tensor, of: Callable[[Tensor], Tensor] = lambda drawn: drawn) -> Tensor:
     """One image a label, (n, 1, 28, 28) in [-1, 1]: what the tokenizer makes of the drawn tokens."""
     tokenizer = pretrained("fashion_tokenizer").to(model.device)
     return tokenizer.decode(of(last(model.sample(len(labels), labels)))).clamp(-1, 1)

@@ -354,3 +354,30 @@ def test_a_timeline_grows_with_its_rows_of_names():
 def test_a_timeline_of_nothing(lanes):
     with pytest.raises(ValueError, match="at least one event"):
         timeline(lanes, alt=ALT)
+
+
+def test_names_of_marks_cover_neither_marks_nor_each_other():
+    """Six names around one mark: each name's place is free of all others."""
+    from matplotlib.transforms import Bbox
+
+    from course_lib.plotting.marks import _free
+
+    taken, page = [Bbox.from_bounds(195, 195, 10, 10)], Bbox.from_bounds(0, 0, 400, 400)
+    for _ in range(6):
+        box = _free(200, 200, 60, 14, taken, page)
+        assert not any(part.width * part.height > 0.5 for other in taken if (part := Bbox.intersection(box, other)))
+        taken.append(box)
+    corner = _free(396, 396, 60, 14, [], page)
+    assert corner.x1 <= 400
+    assert corner.y1 <= 400
+
+
+def test_marks_that_cannot_stand_on_their_axes_are_refused():
+    from course_lib.plotting.marks import Mark, marks
+
+    kind = {"xlabel": "cost", "ylabel": "quality", "alt": "One mark alone."}
+    assert marks({"one": Mark(0.0, 1.0, 0.5, 1.5, "a group")}, **kind).alt == "One mark alone."
+    with pytest.raises(ValueError, match="logarithmic"):
+        marks({"one": Mark(0.0, 1.0, 0.5, 1.5, "a group")}, log="x", **kind)
+    with pytest.raises(ValueError, match="at least one mark"):
+        marks({}, **kind)

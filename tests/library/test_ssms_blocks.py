@@ -17,6 +17,7 @@ from course_lib.ssms.mamba2 import Mamba2
 from course_lib.ssms.pixels import Mamba2Pixels, MambaPixels, S4Pixels
 from course_lib.ssms.recall import ASK, BLANK, LETTERS, NONE, batches, induction, right, selective_copying
 from course_lib.ssms.s4block import S4Block, S4Layer
+from course_lib.ssms.tokens import Mamba2Tokens
 from course_lib.training import train_steps
 
 MIXERS = pytest.mark.parametrize("mixer", [Mamba, Mamba2, S4Layer, S4Block])
@@ -249,3 +250,41 @@ def test_the_same_seed_draws_the_same_image():
         with seeded(1, torch.device("cpu")):
             drawn.append(last(model.sample(2)))
     assert torch.equal(*drawn)
+
+
+def test_tokens_are_told_one_by_one_with_a_memory_that_does_not_grow():
+    """`Mamba2Tokens`: stepwise logits are those of all places at once, within 1e-5; what it draws are maps of codes."""
+    model = untied(Mamba2Tokens(codes=11, side=3, width=16, depth=2, state=8, classes=4))
+    tokens, y = torch.randint(11, (5, 3, 3)), torch.arange(5) % 4
+    together, stepwise = model.logits(model.tokens(tokens), y), []
+    memory, last_one = model.stack.begin(5), model.label(y)
+    for place, token in enumerate(tokens.flatten(1).unbind(1)):
+        h, after = model.stack.step(last_one + model.place[place], memory)
+        assert remembered_bytes(after) == remembered_bytes(memory)
+        stepwise.append(model.head(model.norm(h)))
+        memory, last_one = after, model.token(token)
+    assert (torch.stack(stepwise, dim=1) - together).abs().max() < 1e-5
+    drawn = last(model.sample(6))
+    assert drawn.shape == (6, 3, 3)
+    assert drawn.dtype == torch.int64
+    assert 0 <= drawn.min() <= drawn.max() < 11
+
+
+def test_tokens_cost_their_entropy_before_training():
+    """With a head of zeros every code is equally likely: log 11 nats a token."""
+    model = Mamba2Tokens(codes=11, side=3, width=16, depth=1, state=8)
+    torch.nn.init.zeros_(model.head.weight)
+    torch.nn.init.zeros_(model.head.bias)
+    loss = model.loss(Batch(torch.randint(11, (4, 3, 3)), torch.arange(4)))
+    assert set(loss) == {"loss"}
+    assert abs(loss["loss"].item() - math.log(11)) < 1e-6
+
+
+def test_tokens_that_are_none_are_refused():
+    model = Mamba2Tokens(codes=11, side=3, width=16, depth=1, state=8)
+    with pytest.raises(ValueError, match="tokens"):
+        model.check(Batch(torch.zeros(2, 1, 3, 3), torch.zeros(2, dtype=torch.int64)))
+    with pytest.raises(ValueError, match="labels"):
+        model.check(Batch(torch.zeros(2, 3, 3, dtype=torch.int64), torch.full((2,), 10)))
+    with pytest.raises(ValueError, match="at least 1"):
+        Mamba2Tokens(depth=0)
