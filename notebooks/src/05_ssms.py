@@ -10,14 +10,14 @@
 #
 # 1. turn a differential equation into steps, in two ways, and measure how wrong each is;
 # 2. compute one system in three ways that give the same numbers: step by step, as a convolution, and as a scan;
-# 3. look at what a state of sixteen numbers remembers of a thousand;
+# 3. look at what a state of sixteen numbers remembers of five hundred;
 # 4. see why a fixed system cannot copy what matters, and watch Mamba choose;
 # 5. find out that attention and recurrence are two ways to multiply the same matrices, and what each costs;
 # 6. write images pixel by pixel with a memory that never grows;
 # 7. foresee films: bouncing things and nightfall, ten times further than any clip in training.
 #
-# You need: PyTorch, module 4 (attention, the KV cache), a little linear algebra. Symbols are those of
-# [GLOSSARY.md](https://github.com/generative-models-in-cv/course/blob/main/GLOSSARY.md).
+# You need: PyTorch, a little linear algebra, modules 2 (latents), 3 (flows) and 4 (attention, the KV cache). Symbols
+# are those of [GLOSSARY.md](https://github.com/generative-models-in-cv/course/blob/main/GLOSSARY.md).
 
 # %% tags=["bootstrap"]
 import course_lib
@@ -41,7 +41,7 @@ from course_lib.experiments import read as read_log
 from course_lib.model import last
 from course_lib.nn.attention import Cache
 from course_lib.plotting import animation, beside, curves, grid, heat, show_code, table
-from course_lib.recipes import nightfall_video
+from course_lib.recipes import nightfall_video, sprites_video
 from course_lib.ssms import duality, hippo, linear, recall, s4d, scan
 from course_lib.ssms.backbone import Stack, remembered_bytes
 from course_lib.ssms.discretise import bilinear, zoh
@@ -78,8 +78,8 @@ def slope(x, y) -> float:
 # $h_k = \bar A h_{k-1} + \bar B x_k$. But what does $x$ do *between* two samples?
 #
 # If it stays where it was (**zero-order hold**), the equation can be solved: $\bar A = e^{\Delta A}$ and
-# $\bar B = A^{-1}(e^{\Delta A} - 1) B$. For one number that is a line of code; here it is by hand, for $h' = -h + x$ with a
-# push that lasts one second:
+# $\bar B = A^{-1}(e^{\Delta A} - I) B$. For one number that is a line of code; here it is by hand, for $h' = -h + x$
+# with a push that lasts one second:
 
 # %% tags=["nbval-check-output"]
 dt, h = 0.5, 0.0
@@ -99,8 +99,9 @@ for k in range(6):
 show_code(zoh)
 
 # %% [markdown]
-# If $x$ is smooth, to hold it is wrong by about one step, and the trapezium, between neighbouring samples, by the square
-# of it. Measured on the spring, pushed by a sine, for which the answer can be written down:
+# If $x$ is smooth, holding it is wrong by an amount that shrinks like the step $\Delta$, and the trapezium, which takes
+# the mean of neighbouring samples, by one that shrinks like $\Delta^2$. Here both are measured on the spring, pushed by
+# a sine, for which the answer can be written down:
 
 # %%
 A, B, C = (
@@ -153,8 +154,8 @@ curves(
 #
 # ## 2 · One system, three ways
 #
-# In steps the system is a recurrent network without a nonlinearity. That lack is its fortune. Put the steps into each
-# other, and each output is a weighted sum of the inputs before it:
+# In steps the system is a recurrent network without a nonlinearity, and that lack is an advantage. Put the steps into
+# each other, and each output is a weighted sum of the inputs up to it:
 #
 # $$y_k = \sum_{j=0}^{k} \underbrace{C \bar A^{\,j} \bar B}_{K_j}\, x_{k-j}.$$
 #
@@ -216,8 +217,8 @@ curves(
 # %% [markdown]
 # ## 3 · What a state remembers
 #
-# A state of $N$ numbers cannot hold a thousand samples. What should it hold? **HiPPO** (Gu et al. 2020) gives an answer
-# that can be computed: at each moment the $N$ coefficients of the *polynomial nearest to the whole past*. These
+# A state of sixteen numbers cannot hold five hundred samples. What should it hold? **HiPPO** (Gu et al. 2020) gives an
+# answer that can be computed: at each moment the $N$ coefficients of the *polynomial nearest to the whole past*. These
 # coefficients obey an equation of the form above, with a matrix that one can write down:
 
 # %%
@@ -277,7 +278,8 @@ table(
 # The far past is not kept worse than the near one: LegS weighs all moments alike. As the state is linear in the past, one
 # can ask for any moment's share of it; nothing is ever dropped at a window's edge.
 #
-# For a layer that is trained the full matrix is dear. **S4D** (Gu et al. 2022) keeps only its eigenvalues: each number of
+# For a layer that is to be trained the full matrix is expensive. **S4D** (Gu et al. 2022) leaves out a part of rank
+# one, after which the matrix can be made diagonal, and keeps that diagonal or a simple series like it: each number of
 # the state is by itself a damped oscillation, $h' = a h + x$ with complex $a$, and what the layer learns is how to mix
 # them, and how fast each channel's clock runs.
 
@@ -323,9 +325,10 @@ show_code(s4d.kernel)
 #
 # > `. . C . A . . . . B . . ? ? ?`  →  `C A B`
 #
-# If the letters always stood at the same places, a fixed kernel could do it, "what came nine steps ago". As they do not,
-# blanks must be let pass and letters kept. **Mamba** (Gu & Dao 2023) makes $\Delta$, $B$ and $C$ functions of the input:
-# a blank can set $\Delta \approx 0$, and $h_k = e^{\Delta a} h_{k-1} + \Delta B x$ leaves the state as it was.
+# If the letters always stood at the same places, a fixed kernel could do it: "what came nine steps ago". As they do
+# not, blanks must be let through and letters kept. **Mamba** (Gu & Dao 2023) makes $\Delta$, $B$ and $C$ functions of
+# the input: a blank can set $\Delta \approx 0$, and $h_k = e^{\Delta a} h_{k-1} + \Delta B x$ leaves the state as it
+# was.
 
 # %%
 show_code(Mamba.choices)
@@ -334,9 +337,9 @@ show_code(Mamba.choices)
 show_code(selective_step)
 
 # %% [markdown]
-# Four competitors: S4D, each layer followed by a nonlinearity; S4D *in Mamba's place*, with its projections, convolution
-# and gate around it, so that nothing differs but the choice; Mamba; and Mamba-2 (section 5). Each is trained on fresh
-# sequences with 64 places, and then tested on longer ones.
+# Four competitors: S4D, each layer followed by a nonlinearity; S4D *in Mamba's place*, with its projections,
+# convolution and gate around it, so that nothing differs but the choice; Mamba; and Mamba-2 (section 5). Each is
+# trained on fresh sequences of 64 places, and then tested on longer ones.
 
 # %%
 length = pick(smoke=32, laptop=64, gpu=64)
@@ -389,13 +392,14 @@ table(
 )
 
 # %% [markdown]
-# S4D is better than chance where it was trained: a smear of everything that came still tells *which* letters there were,
-# and a little of their order. What it has learned is tied to that length; on sequences four times as long it is back
-# at chance. With a choice, the number of blanks does not matter much, and the more a model has trained, the less. (Mamba
+# S4D is better than chance where it was trained: a smear of everything that came still tells *which* letters there
+# were, and a little of their order. What it has learned is tied to that length; on sequences four times as long it is
+# back at chance. With a choice, the number of blanks matters less, and the less the longer a model has trained. (Mamba
 # needs more steps than Mamba-2, which has twice the state here.)
 #
-# Do they really let blanks pass? What each head of Mamba-2's first block leaves of its state at a place, $e^{\Delta a}$, can
-# be looked at. Move the slider over sequences; where the line named *blank* is down, there is a letter or a question.
+# Do they really let blanks through? What each head of Mamba-2's first block leaves of its state at a place,
+# $e^{\Delta a}$, can be looked at. Move the slider over sequences; where the line named *blank* is down, there is a
+# letter or a question.
 
 # %%
 chooser = copying["Mamba-2"][0]
@@ -437,9 +441,9 @@ table(
 )
 
 # %% [markdown]
-# The second classic task is what makes language models learn from examples in their context: **induction heads** (Olsson
-# et al. 2022). A bell rings once in the midst of random letters; when it rings again, the answer is the letter that came
-# after it the first time. Trained on 32 places; tested on up to eight times as many.
+# The second classic task is what makes language models learn from examples in their context: **induction heads**
+# (Olsson et al. 2022). A bell rings once among random letters; when it rings again, the answer is the letter that came
+# after it the first time. The models are trained on 32 places and tested on up to eight times as many.
 
 # %%
 induction_steps = pick(smoke=4, laptop=300, gpu=500)
@@ -465,8 +469,9 @@ curves(
 )
 
 # %% [markdown]
-# Whoever remembers by content does not care how long ago it was. And whoever keeps a fixed number of values cannot keep
-# everything: ask Mamba to copy forty letters, and it must fail, where attention would not. A state is a summary.
+# To a model that remembers by content it hardly matters how long ago something was. But a fixed number of values cannot
+# keep everything: ask Mamba to copy enough letters, and it must fail, where attention would not (Jelassi et al. 2024).
+# A state is a summary.
 #
 # ## 5 · What it costs
 #
@@ -480,9 +485,10 @@ show_code(scan.combine)
 show_code(scan.doubling)
 
 # %% [markdown]
-# Is there no closed formula? There is. With $p_k = a_0 a_1 \cdots a_k$ it is $h_k = p_k \sum_j b_j / p_j$: two cumulative
-# sums, no loop. It is exact, and it is useless: a product of many numbers below one becomes zero, and then it divides by
-# it. With logarithms instead, digits are lost more slowly. Both are found in published code.
+# Is there no closed formula? There is. With $p_k = a_0 a_1 \cdots a_k$ it is $h_k = p_k \sum_{j \le k} b_j / p_j$: a
+# cumulative product and a cumulative sum, no loop. On paper it is exact, and it is useless: a product of many numbers
+# below one is rounded to zero, and then the formula divides by it. With logarithms instead, digits are lost more
+# slowly. Both are found in published code.
 
 # %%
 torch.manual_seed(0)
@@ -506,10 +512,10 @@ assert math.isnan(rows[-1]["ratios"]) and rows[-1]["doubling"] < 1e-5
 table(rows, caption="Largest error in single precision, for decays between 0.3 and 0.8. The exact states are around 1.")
 
 # %% [markdown]
-# So one scans. The library's scan for Mamba cuts the sequence into about $\sqrt L$ chunks and lets all of them take their
-# steps at once; what a chunk hands on to the next is put right afterwards. Of all the states only those at the borders
-# of chunks are kept for the backward pass. No exponent in it is positive, so nothing overflows. The first way through the
-# chunks, at the length of a paragraph:
+# So one scans. The library's scan for Mamba cuts the sequence into about $\sqrt L$ chunks and lets all of them take
+# their steps at once; what a chunk hands on to the next is put right afterwards. Of all the states only those at the
+# borders of chunks are kept for the backward pass. No exponent in it is positive, so nothing overflows. Here is the way
+# through the chunks:
 
 # %%
 show_code(selective_scan)
@@ -533,9 +539,9 @@ print(f"scan = loop to 1e-4: {gap < 1e-4}; read in two parts, the state handed o
 #
 # $$y_i = \sum_{j \le i} (C_i \cdot B_j)\; a_{j+1} \cdots a_i\; x_j.$$
 #
-# Look at it once more. $C_i \cdot B_j$ is a question that meets a key, $x_j$ is a value. It is *attention*, with $C$ for
-# $q$, $B$ for $k$, no softmax, and a mask that is not "may look or may not" but fades with what lies between. Move the
-# sliders: how fast it fades, and what a step of forgetting in the middle does.
+# Look at it again. $C_i \cdot B_j$ is a question that meets a key, and $x_j$ is a value. This is *attention*, with $C$
+# for $q$, $B$ for $k$, no softmax, and a mask that is not "may look or may not" but fades with what lies between. Move
+# the sliders: how fast it fades, and what a step of forgetting in the middle does.
 
 # %%
 show_code(duality.decay_matrix)
@@ -564,8 +570,8 @@ slider(
 # At a decay of 1 it is linear attention: everything before counts alike. A single step of forgetting cuts the triangle in
 # two: a new story begins, and nothing of the old one is seen.
 #
-# The same matrix can be multiplied in three orders. All at once as attention: $L^2$. State by state: $L$ steps. Or in
-# **chunks**: inside each attention, between them a state. All three must agree, and do:
+# The same matrix can be multiplied in three ways: all at once, as attention, at a cost of $L^2$; state by state, in $L$
+# steps; or in **chunks**, with attention inside each and a state between them. All three must agree, and do:
 
 # %% tags=["nbval-check-output"]
 torch.manual_seed(0)
@@ -584,8 +590,8 @@ show_code(duality.chunked)
 # %% [markdown]
 # ### Measured
 #
-# One layer of 128 features with its backward pass, for growing lengths: PyTorch's own attention, Mamba-2's chunks, and
-# Mamba's scan. Mind the slopes: attention's is 2 where it counts, the others' 1.
+# Here is one layer of 128 features with its backward pass, for growing lengths: PyTorch's own attention, Mamba-2's
+# chunks, and Mamba's scan. Mind the slopes: attention's approaches 2, the others' stay near 1.
 
 
 # %%
@@ -627,7 +633,7 @@ curves(
 )
 
 # %% [markdown]
-# And when drawing? There, attention looks at all keys so far for each new place, so every place is dearer than the one
+# And when drawing? There, attention looks at all keys so far for each new place, so every place costs more than the one
 # before it, and its cache grows. A state does not.
 
 
@@ -730,10 +736,10 @@ table(
 )
 
 # %% [markdown]
-# Section 4 in mind, who would have bet on S4D? But here nothing stands at random places: the pixel above is always eight
-# steps ago, and *when* is just what a fixed kernel knows. Choice costs time and parameters, and pays where what matters
-# may come at any moment. Nor is 64 long: a cache of 64 places is no burden, and PyTorch's attention is the fastest here.
-# The state pays when sequences are long, as films are.
+# With section 4 in mind, who would have bet on S4D? But here nothing stands at random places: the pixel above is always
+# eight steps ago, and *when* is just what a fixed kernel knows. Choice costs time, and pays where what matters may come
+# at any moment. Nor is 64 long: a cache of 64 places is no burden, and PyTorch's attention is the fastest here. The
+# state pays when sequences are long, as films are.
 
 # %%
 digits_mamba = pretrained("digits_mamba").to(device)
@@ -750,7 +756,7 @@ beside(
 )
 
 # %% [markdown]
-# A model that goes on from wherever one is can be *given* a beginning. Here are the first rows of real digits that it has
+# A model that can go on from anywhere can be *given* a beginning. Here are the first rows of real digits that it has
 # never seen; it does the rest. What it is given it reads into its state, with the label; then it draws. Move the slider
 # over the number of rows given.
 
@@ -797,7 +803,7 @@ slider(
 # must be *remembered*: a single frame shows where a ball is, not where it is going.
 #
 # Here is a world in which the truth is known for as long as one likes: a piece of clothing flies straight, a few whole
-# pixels a frame, and is mirrored at the walls. A model sees nine frames, then goes on by itself.
+# pixels a frame, and bounces off the walls. A model sees nine frames, then goes on by itself.
 
 # %%
 truth = contest.sprites("fashion", pick(smoke=5, laptop=32, gpu=64), SEEN + HORIZON, seed=2, split="test")
@@ -810,10 +816,10 @@ animation(
 
 # %% [markdown]
 # The frame is cut into 8×8 places. In each of them a **linear state**, section 3's kind, carries the past; between the
-# layers, convolutions let neighbours hear of each other (ConvS5, Smith et al. 2023). As the state is linear, all frames of
-# a training clip are computed at once, without a loop over time. Two things are given to the network for nothing, as
+# layers, convolutions let neighbours hear of each other (ConvS5, Smith et al. 2023). As the state is linear, all frames
+# of a training clip are computed at once, without a loop over time. Two things are given to the network for nothing, as
 # in optical flow: how each place has just moved, found by comparing the last two frames; and that a frame need not be
-# painted from nothing, since most of it is to be seen in the last one, a few pixels away.
+# painted from nothing, since most of it can be seen in the last one, a few pixels away.
 
 # %%
 show_code(mixers.Ssm.forward)
@@ -886,7 +892,8 @@ table(
 # the model that was trained on true frames only is no worse than its twin, in two thirds of the time. (For other models
 # training on one's own predictions is decisive; that it is not here is why one measures.)
 #
-# More training does help. The model that ships with the course is the linear state, trained four times as long:
+# More training does help. The model that ships with the course is the linear state inside a larger one, of which more below,
+# trained for half as long again:
 
 # %%
 expecting = pretrained("sprites_video").to(device)
@@ -900,7 +907,7 @@ table(
         }
         for name, r in (
             (f"{fought['SSM'].steps:,} steps", fought["SSM"].results),
-            ("as shipped, 5,000 steps", longest),
+            (f"as shipped, {sprites_video.STEPS:,} steps", longest),
         )
     ],
     caption="As logged, and as the file states it; 64 clips.",
@@ -945,21 +952,48 @@ slider(
 # is asked for the expected frame then gives the mean of all futures, a blur, and no training can help; squared error
 # *wants* the mean.
 #
-# So besides the past let there be a **latent** that says what the past left open (module 2). In training a *posterior* sees
-# the next frame and says it, each nat at a price, so that it says nothing twice. In drawing a *prior* says something that
-# might be true. First it is said how the frame moves as a whole, and the painter copies by that; then what each place still
-# lacks.
-
-# %%
-show_code(Dreamer.told)
-
-# %% [markdown]
-# A sprite flies with all its patches: if each place drew its own part of the future, it would be torn to pieces within a few
-# frames. The prior must draw **together what belongs together**. It is a flow (module 3) over all that may be said of a frame,
-# one token for the frame and one for each of its places, mixed by attention.
+# So let what the past left open be *drawn*, in two steps. First **how the frame moves as a whole**. There are 49 ways, up to
+# three pixels to each side, so a probability for each of them will do, as for the tokens of module 4. In training, comparing
+# the two frames shows which one it was: a latent (module 2) that nobody has to search for. The painter copies by it. Then
+# **what the painted frame still lacks**, such as lamps: more ways than can be counted, so a flow (module 3) draws it, all
+# pixels together, in units of how wrong the painter usually is at each of them. Where it is never wrong nothing is added,
+# and a sprite stays as crisp as it was.
 
 # %%
 show_code(Dreamer.draw)
+
+# %% [markdown]
+# A sprite flies with all its patches: if each place drew its own part of the future, it would be torn to pieces within a few
+# frames. What belongs together must be drawn **together**: one movement for the whole frame, one flow for all its pixels.
+# And what was drawn is fed back: after the first step the speed can be seen, so the second one is hardly a matter of chance.
+# Here is what the model expects of the next movement, after each frame that it sees. The middle of a map is to stand still.
+
+# %%
+flown = truth.x[2:3, :9].to(device)
+with torch.no_grad():
+    features, _ = expecting.predictor.features(expecting.predictor.delayed(flown), None, start=True)
+    ways = expecting.movement(features[0]).softmax(dim=1)[1:]
+many = (-(ways * ways.clamp(min=1e-9).log()).sum(dim=1)).exp()  # as many equally likely ones have this entropy
+maps = ways.view(-1, 7, 7)
+beside(
+    [
+        grid(flown[0, :8].cpu(), columns=8, width=560, alt="Eight frames of a flying piece of clothing"),
+        grid(
+            heat(maps / maps.amax((1, 2), keepdim=True)),
+            columns=8,
+            titles=[f"{number:.0f} way{'s' if number >= 1.5 else ''}" for number in many],
+            width=560,
+            alt="Eight maps of 7 by 7 movements: many are likely after the first frame, then one, then few at a wall",
+        ),
+    ],
+    columns=1,
+    titles=["frames seen", "movements that may follow"],
+    caption="Sprites fly by one to three pixels along each axis, so 36 ways are open at first.",
+    alt="Above eight frames, below them maps of the movements that may follow",
+)
+
+# %% [markdown]
+# Now draw.
 
 # %% tags=["cover"]
 torch.manual_seed(0)
@@ -976,8 +1010,8 @@ animation(
 
 # %% [markdown]
 # Five films that begin alike, and at the right their expectation. They set off in different directions, each sprite in one
-# piece, and stay crisp where the expectation dissolves. The flow is not exact: a sprite may turn without a wall, or leave a
-# smear at one. How often is measured below: does a drawn sprite set off at one of the speeds that sprites have, does it keep
+# piece, and stay crisp where the expectation dissolves. The draws are not exact: a sprite may turn without a wall, or lose a
+# few pixels. How often is measured below: does a drawn sprite set off at one of the speeds that sprites have, does it keep
 # its speed, and is there one sprite at the end? (True sprites keep their speed in 0.80 of their steps: a step that ends at a
 # wall is shorter.)
 #
@@ -1007,10 +1041,11 @@ table(
             "directions and speeds drawn, of 36": int(m["starts"]),
             f"one sprite after {FRAMES} frames": m["whole"],
             "of its energy, found": m["explained"],
+            f"pixels off, drawn {FRAMES} frames after {SEEN} seen": m["drawn: position at 12"],
         }
         for name, m in flight.items()
     ],
-    caption="As the files state them, 64 clips. All but the first number: films drawn from one true frame.",
+    caption="As the files state them, 64 clips. All but the first and last number: films drawn from one true frame.",
 )
 
 # %% [markdown]
@@ -1046,7 +1081,7 @@ grid(
     width=460,
     row_titles=list(nights),
     caption="The last frame of each: three bright places of the Americas by night.",
-    alt="Three nights in four rows: true with many lamps, expected almost dark, drawn twice with dim patches of light",
+    alt="Three nights in four rows: true with many lamps, expected almost dark, drawn twice with specks of light in other places",
 )
 
 # %%
@@ -1154,20 +1189,27 @@ table(
 # %% [markdown]
 # ## Exercises
 #
-# [exercises/05_ssms.ipynb](../exercises/05_ssms.ipynb): from one exponential to Mamba-2 in chunks, with instant checks.
-# Together they are a small library of state space models.
+# [exercises/05_ssms.ipynb](../exercises/05_ssms.ipynb): eleven functions, from one exponential to Mamba-2 in chunks,
+# with instant checks. Together they are a small library of state space models.
+#
+# ## Where to go from here
+#
+# Every family of the course has now drawn what it liked. What the models are good for, when a source picture, a few
+# labels or a folder of your own is given, is the subject of [6 · Applications](06_applications.ipynb).
 #
 # ## Further reading
 #
-# - Gu, Dao, Ermon, Rudra, Ré 2020, *HiPPO: Recurrent Memory with Optimal Polynomial Projections*: what a state should keep.
+# - Gu, Dao, Ermon, Rudra, Ré 2020, *HiPPO: Recurrent Memory with Optimal Polynomial Projections*: what a state should
+#   keep.
 # - Gu, Goel, Ré 2022, *Efficiently Modeling Long Sequences with Structured State Spaces* (S4) · Gu et al. 2022, *On the
-#   Parameterization and Initialization of Diagonal State Space Models* (S4D) · Rush & Karamcheti, *The Annotated S4*.
+#   Parameterization and Initialization of Diagonal State Space Models* (S4D) · Rush & Karamcheti 2022, *The Annotated
+#   S4*.
 # - Gu & Dao 2023, *Mamba: Linear-Time Sequence Modeling with Selective State Spaces* · Dao & Gu 2024, *Transformers are
 #   SSMs* (Mamba-2).
-# - Blelloch 1990, *Prefix Sums and Their Applications* · Martin & Cundy 2018, *Parallelizing Linear Recurrent Neural Nets
-#   Over Sequence Length*: scans.
-# - Olsson et al. 2022, *In-context Learning and Induction Heads* · Jelassi et al. 2024, *Repeat After Me: Transformers are
-#   Better than State Space Models at Copying*: what a fixed state cannot do.
+# - Blelloch 1990, *Prefix Sums and Their Applications* · Martin & Cundy 2018, *Parallelizing Linear Recurrent Neural
+#   Nets Over Sequence Length*: scans.
+# - Olsson et al. 2022, *In-context Learning and Induction Heads* · Jelassi et al. 2024, *Repeat After Me: Transformers
+#   are Better than State Space Models at Copying*: what a fixed state cannot do.
 # - Zhu et al. 2024, *Vision Mamba* · Liu et al. 2024, *VMamba*: images in several scans.
 # - Shi et al. 2015, *Convolutional LSTM Network* · Smith et al. 2023, *Convolutional State Space Models for Long-Range
 #   Spatiotemporal Modeling* (ConvS5): the two ways to carry the past in section 7.

@@ -9,7 +9,7 @@ from course_lib.ssms.backbone import remembered_bytes
 from course_lib.ssms.video import measures
 from course_lib.ssms.video.codec import PatchCodec
 from course_lib.ssms.video.mixers import Attention, ConvLstm, Growing, Ssm, diagonal_scan
-from course_lib.ssms.video.painting import Windows, enlarged, moved
+from course_lib.ssms.video.painting import Windows, commonest, enlarged, moved
 from course_lib.ssms.video.predictor import copy_last
 
 MIXERS = [Ssm, ConvLstm, Attention]
@@ -70,6 +70,17 @@ def test_movements_by_whole_pixels_are_exact():
         inner = slice(3, 9)
         want = frame.roll((dy, dx), (2, 3))[..., inner, inner]
         assert torch.equal(moved(frame, right, down)[..., inner, inner], want)
+
+
+def test_what_lies_beyond_the_border_is_the_ground_if_one_says_so():
+    """A frame of ones with a stripe of fives at its left border, moved to the right by 2."""
+    frame, right, down = torch.ones(1, 1, 9, 9), torch.zeros(1, 7, 9, 9), torch.zeros(1, 7, 9, 9)
+    frame[..., :1], right[:, 5], down[:, 3] = 5, 1, 1
+    want = torch.ones(1, 1, 9, 9)
+    want[..., 2] = 5
+    assert torch.equal(moved(frame, right, down, commonest(frame)), want)
+    want[..., :2] = 5
+    assert torch.equal(moved(frame, right, down), want)
 
 
 def test_gradients_of_the_windows_are_right():

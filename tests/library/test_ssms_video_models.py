@@ -1,19 +1,23 @@
 """Video: predictors and the dreamer keep the contract of all models, and what they carry along does not grow."""
 
+import math
+
 import pytest
 import torch
 from library.contract import check_model
+from torch.nn.functional import pad
 
 from course_lib.data import video
 from course_lib.data.images import Batch
 from course_lib.ssms.backbone import remembered_bytes
 from course_lib.ssms.video import contest
-from course_lib.ssms.video.chance import UNIT, Prior
+from course_lib.ssms.video.chance import LEAST, STAYS, WAYS, Residual, last_movement, seen_movement
 from course_lib.ssms.video.dreamer import Dreamer
+from course_lib.ssms.video.painting import REACH
 from course_lib.ssms.video.predictor import AttentionPredictor, LstmPredictor, SsmPredictor, copy_last
 
 PREDICTORS = [SsmPredictor, LstmPredictor, AttentionPredictor]
-SMALL = {"size": 24, "frames": 6, "width": 16, "depth": 2, "ahead": 2}
+SMALL = {"size": 24, "frames": 6, "width": 16, "depth": 2}
 
 
 def clips(n=3, frames=6):
@@ -23,7 +27,7 @@ def clips(n=3, frames=6):
 @pytest.mark.parametrize("build", [*PREDICTORS, Dreamer])
 def test_contract(build):
     torch.manual_seed(0)
-    tiny = {"size": 24, "frames": 3, "patch": 8, "width": 8, "depth": 1, "ahead": 1}
+    tiny = {"size": 24, "frames": 3, "patch": 8, "width": 8, "depth": 1} | ({} if build is Dreamer else {"ahead": 1})
     check_model(build(**tiny), next(clips(2, 3).batches(2)), steps=10)
 
 
@@ -88,63 +92,92 @@ def test_drawn_clips_go_on_where_the_seen_ones_end_and_differ():
     assert [clip.shape[1] for clip in model.sample(2, 3, evaluations=1)] == [1, 2, 3]
 
 
-def test_a_told_movement_is_painted_by_whole_pixels():
-    """With all weight on what is copied: a frame that was told (1.1, -2) is moved by (1, -2); 0.01 absolute."""
-    model, before = Dreamer(**SMALL).eval(), clips().x[:, 0]
+def copying(model):
+    """A dreamer whose painter copies all that is told, in each of a patch's 16 pixels."""
     with torch.no_grad():
         model.painter.out.weight.zero_()
         model.painter.out.bias.zero_()
-        model.painter.out.bias[14 + 16 : 14 + 32] = 50.0  # take what was moved, in each of the patch's 16 pixels
+        model.painter.out.bias[14 + 16 : 14 + 32] = 50.0
         model.movement.open.bias.fill_(20.0)
-        features, z = torch.zeros(3, 6, 6, 30), torch.zeros(3, 1, 1, 8)
-        z[..., 0], z[..., 1] = 1.1 / UNIT, -2 / UNIT
-        painted = model.moved(features, z, before)[1]
+    return model
+
+
+def test_a_told_movement_is_painted():
+    """With all weight on what is copied: a frame that was told (1, -2) is moved by (1, -2); 1e-4 absolute."""
+    model, before = copying(Dreamer(**SMALL).eval()), clips().x[:, 0]
+    which = torch.full((3,), (1 + REACH) + WAYS * (-2 + REACH))
+    with torch.no_grad():
+        _, painted, _ = model.painted(torch.zeros(3, 6, 6, 30), before, which)
     want = before.roll((-2, 1), (2, 3))
-    assert (painted - want)[..., 3:-3, 3:-3].abs().max() < 0.01
+    assert (painted - want)[..., 3:-3, 3:-3].abs().max() < 1e-4
 
 
-def test_what_a_place_lacks_is_guessed_and_added():
-    """At the start, told without noise and with open ears, any frame is painted: 0.1 absolute."""
+def test_a_movement_is_seen_where_there_is_one():
+    """All 49 of them, of a square of noise; none from an empty ground, nor where what changed is no movement."""
+    square = torch.rand(WAYS**2, 1, 12, 12, generator=torch.Generator().manual_seed(0))
+    before = pad(square, [6, 6, 6, 6])
+    which = torch.arange(WAYS**2)
+    shifts = [(int(k) // WAYS - REACH, int(k) % WAYS - REACH) for k in which]
+    now = torch.stack([frame.roll(shift, (1, 2)) for frame, shift in zip(before, shifts)])
+    assert torch.equal(seen_movement(now, before), which)
+    assert (seen_movement(now, torch.zeros_like(now)) == STAYS).all()
+    assert (seen_movement(0.5 * before, before) == STAYS).all()
+
+
+def test_places_that_saw_nothing_have_no_say_in_the_last_movement():
+    """Two places that agree, among any number that find all movements alike: the product of what the two say."""
+    likely = torch.full((1, 6, 6, 2 * WAYS), -math.log(WAYS))
+    likely[0, 2, 3:5] = torch.randn(2 * WAYS).view(2, WAYS).log_softmax(-1).flatten()
+    want = (2 * likely[0, 2, 3]).view(2, WAYS).log_softmax(-1).clamp(min=-LEAST)
+    assert (torch.cat(last_movement(likely)) - want).abs().max() < 1e-5
+
+
+def test_an_untrained_prior_expects_what_moved_to_go_on_moving():
+    """From (2, -3) just seen, clearly: the likeliest of the 49 is (2, -3), and probabilities add up to 1."""
+    model, before = Dreamer(**SMALL).eval(), pad(torch.rand(2, 1, 12, 12), [6, 6, 6, 6])
+    with torch.no_grad():
+        features, _ = model.predictor.features(torch.stack([before, before.roll((-3, 2), (2, 3))], 1), None)
+        shares = model.movement(features[:, 1]).softmax(-1)
+    assert (shares.argmax(-1) == (2 + REACH) + WAYS * (-3 + REACH)).all()
+    assert (shares.sum(-1) - 1).abs().max() < 1e-5
+
+
+def test_what_is_painted_and_what_it_lacks_is_the_frame():
+    """painted + (spread + noise) * residual is the frame that was seen, by definition: 1e-6 absolute."""
+    model, x = Dreamer(**SMALL).eval(), clips().x
+    before, lacks = x[:, 0], []
+    model.matching = lambda z, seen, features: lacks.append((z, seen)) or z.sum()
+    model.loss(Batch(x, torch.zeros(3)))
+    z, seen = lacks[0]
+    frames = seen[:, :1] + (seen[:, 1:2] + model.noise) * z
+    assert (frames.unflatten(0, (3, 6)) - x).abs().max() < 1e-6
+    assert torch.equal(seen[:, 2:].unflatten(0, (3, 6))[:, 1], before)
+
+
+def test_nothing_is_drawn_where_the_painter_is_never_wrong():
+    """With a spread of e^-20 a drawn frame is a copy of the frame before, moved: 1e-4 absolute."""
     torch.manual_seed(4)
-    model, x = Dreamer(**SMALL, latents=16).eval(), clips().x
+    model, before = copying(Dreamer(**SMALL).eval()), clips().x[:, 0]
     with torch.no_grad():
-        for posterior in (model.of_frame, model.of_places):
-            posterior.out.bias[16:] = -50.0
-        model.correction.open.bias.fill_(20.0)
-        model.correction.open.weight.zero_()
-        features, before, frames = model.some_frames(x)
-        _, painted, nats = model.told(features, before, frames)
-    assert (painted - frames).abs().max() < 0.1
-    assert (nats > 0).all()
+        model.log_spread.weight.zero_()
+        model.log_spread.bias.fill_(-20.0)
+        model.movement.out.bias[STAYS] = 50.0
+        drawn = model.draw(torch.zeros(3, 6, 6, 30), before, 2)
+    assert (drawn - before).abs().max() < 1e-4
 
 
-def test_the_price_is_that_of_a_gaussian_likelihood():
-    """Its minus log-likelihood per frame, up to a constant: squared error / (2 noise^2) + nats, over pixels."""
-    model = Dreamer(**SMALL, noise=0.1)
-    squared, nats = 3.0, 5.0
-    want = (squared / (2 * 0.1**2) + nats) * 2 * 0.1**2 / 24**2
-    assert abs(squared / 24**2 + model.price * nats - want) < 1e-12
-
-
-def test_chance_leaves_the_predictor_alone():
-    model, batch = Dreamer(**SMALL), next(clips().batches(2))
-    model.loss(batch)["loss"].backward()
-    assert all(p.grad is None for p in model.predictor.parameters())
-    model.zero_grad()
-    model.predictor.loss(batch)["loss"].backward()
-    owned = {id(p) for p in model.objectives()[0].params}
-    assert all((p.grad is not None) == (id(p) in owned) for p in model.parameters())
-
-
-def test_the_prior_sees_all_places():
-    """A frame is drawn together: what is known of one corner changes the velocity in the opposite one."""
+def test_a_residual_is_drawn_together():
+    """What the noise is in one pixel changes the velocity of its neighbours."""
     torch.manual_seed(5)
-    prior, z, features = Prior(30, 8).eval(), torch.randn(1, 37, 8), torch.randn(1, 6, 6, 30)
+    net = Residual(1, 4, 30).eval()
+    z, seen, features = torch.randn(1, 1, 24, 24), torch.randn(1, 3, 24, 24), torch.randn(1, 6, 6, 30)
+    for block in net.blocks:
+        torch.nn.init.normal_(block.conv2.weight, std=0.05)
     other = z.clone()
-    other[:, 1] += 1
+    other[..., 12, 12] += 1
     with torch.no_grad():
-        change = (prior(z, torch.ones(1), features) - prior(other, torch.ones(1), features)).abs().amax(-1)
-    assert (change > 1e-6).all()
+        change = (net(z, torch.ones(1), seen, features) - net(other, torch.ones(1), seen, features)).abs()
+    assert (change[..., 4:20, 4:20] > 0).all()
 
 
 def test_models_say_what_does_not_fit():
@@ -157,8 +190,8 @@ def test_models_say_what_does_not_fit():
         model.check(Batch(torch.zeros(2, 1, 24, 24), torch.zeros(2)))
     with pytest.raises(ValueError, match="patch must divide size"):
         SsmPredictor(size=30)
-    with pytest.raises(ValueError, match="latents must be 2..16"):
-        Dreamer(latents=17)
+    with pytest.raises(ValueError, match="noise must be above 0"):
+        Dreamer(noise=0.0)
 
 
 def test_errors_and_flights_have_known_answers():

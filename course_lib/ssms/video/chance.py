@@ -1,173 +1,148 @@
-"""What a frame says that its past did not say.
+"""What a frame says that its past did not say, in two sentences.
 
-It is said in latents: some for the whole frame, some for each of its places. A posterior, which sees the frame, says
-it; a prior, which does not, draws what might be said. Both sayings begin as something that one can name, and training
-goes on from there: the frame's first two latents are how far it moved, a place's latents are what the painted frame
-still lacks there. What is said in one place goes with what is said in others, so the prior is a flow over all latents
-of a frame together.
+First how the frame moves as a whole. Of that there are few ways, so the past needs only a probability for each of
+them; which one it was can be read off the frame and the one before it. Then what the frame that is painted by this
+movement still lacks: lamps, or before the first frame everything. Of that there are more ways than can be counted, so
+it is drawn by a flow over all pixels together, in units of how wrong the painter usually is at each of them: where it
+is always right there is nothing left to draw.
 
-Denton & Fergus 2018, Stochastic Video Generation with a Learned Prior; Yang, Srivastava & Mandt 2022, Diffusion
-Probabilistic Modeling for Video Generation (the residual of a prediction); Peebles & Xie 2023 (the prior's blocks).
+Bruce et al. 2024, Genie: Generative Interactive Environments (one of a few movements, inferred from two frames; ours
+are not learned); Yang, Srivastava & Mandt 2022, Diffusion Probabilistic Modeling for Video Generation (the residual).
 """
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.nn.functional import pad, silu
+from torch.nn.functional import one_hot, pad, pixel_shuffle, pixel_unshuffle, silu
 
-from course_lib.nn.attention import MultiHead
-from course_lib.nn.embeddings import sinusoidal
-from course_lib.ssms.video.painting import REACH
+from course_lib.nn.embeddings import TimeEmbedding
+from course_lib.nn.unet import ResBlock
+from course_lib.ssms.video.painting import MOVES, REACH, commonest
 from course_lib.ssms.video.predictor import spatial
 
-Grid = Float[Tensor, "n i j w"]  # of each place; of the whole frame, if there is but one
-Tokens = Float[Tensor, "n k l"]  # latents of the frame, then of its places row by row
-UNIT = 2.0  # pixels of movement, and spreads of the codec, that are one unit of a latent
-SURE = 20.0  # how much likelier the nearest whole movement is than the others: see `likely_moves`
-COPIED = 4.0  # what is said to move is copied from the frame before rather than drawn: in logits
-
-
-class Posterior(nn.Module):
-    """Mean and log-variance of latents, from features that have seen the frame; they begin at a guess.
-
-    With weights (N, I, J, 1) the places are averaged, and the latents are those of the frame.
-    """
-
-    def __init__(self, width: int, latents: int, hidden: int = 28) -> None:
-        super().__init__()
-        self.enter, self.near = nn.Linear(width, hidden), nn.Conv2d(hidden, hidden, 3, padding=1)
-        self.out = nn.Linear(hidden, 2 * latents)
-        nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.out.bias)
-        nn.init.constant_(self.out.bias[latents:], -4.0)
-
-    def forward(self, x: Grid, guess: Grid, weight: Grid | None = None) -> tuple[Grid, Grid]:
-        y = silu(spatial(self.near, silu(self.enter(x))))
-        if weight is not None:
-            y = (y * weight).sum((1, 2), keepdim=True)
-        mean, log_variance = self.out(y).float().chunk(2, -1)
-        return mean + guess, log_variance.clamp(-10, 5)
+Grid = Float[Tensor, "n i j w"]
+Frames = Float[Tensor, "n c h w"]
+Which = Int[Tensor, " n"]  # of the movements: by -R .. R pixels to the right, and by each of these down, row by row
+WAYS = 2 * REACH + 1
+STAYS = WAYS**2 // 2
+SURE = 20.0  # how much likelier the movement that was told is than the others, in nats
+COPIED = 4.0  # what is said to move is copied from the frame before rather than drawn, in nats
+LEAST = 5.0  # a movement that was not seen may come all the same: minus its logarithm
+RATHER = 0.1  # a movement counts as seen if it leaves less than this share of what had changed
 
 
 class Movement(nn.Module):
-    """What is made of the frame's latents: features that know of it, and for the painter how each place moves."""
-
-    def __init__(self, width: int, latents: int, hidden: int = 28) -> None:
-        super().__init__()
-        self.enter, self.whole = nn.Linear(width, hidden), nn.Linear(latents, hidden, bias=False)
-        self.out, self.open = nn.Linear(hidden, width), nn.Linear(width, 1)
-        nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.out.bias)
-
-    def forward(self, features: Grid, z: Float[Tensor, "n 1 1 l"]) -> tuple[Grid, Grid]:
-        said = self.out(silu(self.enter(features) + self.whole(z)))
-        moves = likely_moves(z[..., :2].float() * UNIT)
-        moves = torch.cat([moves, torch.full_like(moves[..., :1], COPIED)], -1)
-        return features + said, self.open(features).float().sigmoid() * moves
-
-
-class Correction(nn.Module):
-    """What is made of the places' latents: what is to be added to the codec's."""
-
-    def __init__(self, width: int, latents: int, rank: int, hidden: int = 40) -> None:
-        super().__init__()
-        self.enter, self.near = nn.Linear(width + latents, hidden), nn.Conv2d(hidden, hidden, 3, padding=1)
-        self.out, self.open = nn.Linear(hidden, rank), nn.Linear(width, 1)
-        nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.out.bias)
-
-    def forward(self, features: Grid, z: Grid) -> Grid:
-        y = silu(self.enter(torch.cat([features, z], -1)))
-        said = self.out(silu(spatial(self.near, y))).float()
-        return self.open(features).float().sigmoid() * (pad(z * UNIT, (0, said.shape[-1] - z.shape[-1])) + said)
-
-
-class Prior(nn.Module):
-    """The velocity of a flow over the latents of a frame, given the features of its past."""
-
-    def __init__(self, width: int, latents: int, hidden: int = 44, depth: int = 3) -> None:
-        super().__init__()
-        self.enter, self.given = nn.Linear(latents, hidden), nn.Linear(width, hidden)
-        self.frame = nn.Parameter(torch.randn(hidden))
-        self.time = nn.Sequential(nn.Linear(hidden, hidden), nn.SiLU())
-        self.blocks = nn.ModuleList(Block(hidden) for _ in range(depth))
-        self.norm, self.out = nn.LayerNorm(hidden), nn.Linear(hidden, latents)
-
-    def forward(self, z: Tokens, t: Float[Tensor, " n"], features: Grid) -> Tokens:
-        time, given = self.time(sinusoidal(t, len(self.frame))), self.given(features)
-        whole = given.mean((1, 2)) + self.frame
-        x = self.enter(z) + torch.cat([whole[:, None], given.flatten(1, 2)], 1)
-        for block in self.blocks:
-            x = block(x, time, features.shape[1:3])
-        return self.out(self.norm(x)).float()
-
-
-class Block(nn.Module):
-    """All tokens by attention, then neighbouring places by a convolution; the time by gains and shifts."""
-
-    def __init__(self, width: int, heads: int = 4) -> None:
-        super().__init__()
-        self.norms = nn.ModuleList(nn.LayerNorm(width, elementwise_affine=False) for _ in range(2))
-        self.time, self.attention = nn.Linear(width, 4 * width), MultiHead(width, heads)
-        self.each, self.near = nn.Linear(width, width), nn.Conv2d(width, width, 3, padding=1)
-        self.out = nn.Linear(width, width)
-
-    def forward(self, x: Tokens, time: Float[Tensor, "n w"], sides: tuple[int, int]) -> Tokens:
-        gain, shift, later_gain, later_shift = self.time(time)[:, None].chunk(4, -1)
-        x = x + self.attention(self.norms[0](x) * (1 + gain) + shift)
-        y = self.norms[1](x) * (1 + later_gain) + later_shift
-        near = spatial(self.near, y[:, 1:].unflatten(1, sides)).flatten(1, 2)
-        return x + self.out(silu(self.each(y) + pad(near, (0, 0, 1, 0))))
-
-
-def seen_movement(likely: Grid) -> tuple[Float[Tensor, "n 2"], Float[Tensor, "n i j 1"]]:
-    """How far a frame moved to the right and down, and how much each place has to say about it.
+    """The logits of each way in which the next frame may move; they begin with the guess that it goes on moving.
 
     Parameters
     ----------
-    likely : Tensor, (N, I, J, 2 (2R + 1))
-        As `matches` gives it. A place where all movements are alike has nothing to say.
+    width : int
+        Features of a place; the last `MOVES` of them say how it has just moved (`matching`).
+    """
+
+    def __init__(self, width: int, hidden: int = 48) -> None:
+        super().__init__()
+        self.enter, self.near = nn.Linear(width, hidden), nn.Conv2d(hidden, hidden, 3, padding=1)
+        self.whole, self.out = nn.Linear(hidden + MOVES, hidden), nn.Linear(hidden, WAYS**2)
+        self.say, self.hear = nn.Embedding(WAYS**2, hidden), nn.Linear(hidden, width)
+        self.open = nn.Linear(width, 1)
+        for layer in (self.out, self.hear):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, features: Grid) -> Float[Tensor, "n k"]:
+        right, down = last_movement(features[..., -MOVES:])
+        y = silu(spatial(self.near, silu(self.enter(features)))).amax((1, 2))  # what is seen anywhere
+        y = silu(self.whole(torch.cat([y, right, down], 1)))
+        return self.out(y).float() + (right[:, None] + down[:, :, None]).flatten(1)
+
+    def told(self, features: Grid, which: Which) -> tuple[Grid, Grid]:
+        """Features that know how the frame moves; and, in each place that has ears for it, what the painter is told."""
+        known = features + self.hear(silu(self.enter(features) + self.say(which)[:, None, None]))
+        moves = SURE * torch.cat([one_hot(which % WAYS, WAYS), one_hot(which // WAYS, WAYS)], -1).float()
+        return known, self.open(known).float().sigmoid() * pad(moves, (0, 1), value=COPIED)[:, None, None]
+
+
+def last_movement(likely: Grid) -> tuple[Float[Tensor, "n m"], Float[Tensor, "n m"]]:
+    """What all places together say of how the whole frame has just moved to the right, and down; as logarithms.
+
+    Those that saw nothing move find all movements alike, and so have no say in the sum.
 
     Examples
     --------
     >>> from course_lib.ssms.video.matching import matches
     >>> before = torch.rand(1, 1, 32, 32)
-    >>> move, weight = seen_movement(matches(before.roll((2, -1), (2, 3)), before, patch=4))
-    >>> move.round().tolist(), weight.sum().round().item()
-    ([[-1.0, 2.0]], 1.0)
+    >>> likely = matches(before.roll((2, -1), (2, 3)), before, patch=4)
+    >>> [axis.argmax().item() - REACH for axis in last_movement(likely)]
+    [-1, 2]
     """
-    steps = torch.arange(-REACH, REACH + 1, device=likely.device)
-    shares = likely.unflatten(-1, (2, -1)).softmax(-1)
-    weight = (SURE * shares.amax(-1).sum(-1)).flatten(1).softmax(-1).view(*likely.shape[:3], 1)
-    return ((shares * steps).sum(-1) * weight).sum((1, 2)), weight
+    axes = likely.float().sum((1, 2)).unflatten(-1, (2, WAYS)).log_softmax(-1)
+    return axes.clamp(min=-LEAST).unbind(1)
 
 
-def likely_moves(moves: Float[Tensor, "*n 2"]) -> Float[Tensor, "*n k"]:
-    """Logarithms, up to a constant, of how likely each movement by -R .. R is the one that is meant.
+class Residual(nn.Module):
+    """The velocity of a flow over what painted frames lack, given the features of their past.
 
-    Those of a Gaussian around it: so the nearest whole one is taken, and a little noise changes nothing.
+    Parameters
+    ----------
+    channels, patch : int
+        Of a frame; pixels a side of the place that a feature belongs to, an even number.
+    features : int
+        How many there are of a place.
+    width, depth : int
+        Channels for each 2 x 2 pixels; residual blocks.
+    """
+
+    def __init__(self, channels: int, patch: int, features: int, width: int = 32, depth: int = 4) -> None:
+        super().__init__()
+        self.fine = patch // 2
+        self.fold = nn.Conv2d(4 * 4 * channels, width, 3, padding=1)
+        self.given = nn.Conv2d(features, self.fine**2 * width, 1)
+        self.time = TimeEmbedding(2 * width)
+        self.blocks = nn.ModuleList(ResBlock(width, width, 2 * width) for _ in range(depth))
+        self.norm, self.unfold = nn.GroupNorm(1, width), nn.Conv2d(width, 4 * channels, 3, padding=1)
+        self.to(memory_format=torch.channels_last)
+
+    def forward(self, z: Frames, t: Float[Tensor, " n"], frames: Frames, features: Grid) -> Frames:
+        """`frames` are what is seen at each pixel: what was painted, its spread, and the frame before."""
+        h = self.fold(pixel_unshuffle(torch.cat([z, frames], 1), 2))
+        h = h + pixel_shuffle(self.given(features.movedim(-1, 1)), self.fine)
+        time = silu(self.time(t))
+        for block in self.blocks:
+            h = block(h, time)
+        return pixel_shuffle(self.unfold(silu(self.norm(h))), 2).float()
+
+
+def hues(channels: int) -> Float[Tensor, "c c"]:
+    """Grey, then what colours differ by: the rows are orthonormal, those of the cosine transform.
+
+    Lamps differ in how bright they are and hardly in colour. So in these coordinates, each with a spread of its own,
+    noise in all of them is no noise in all colours.
 
     Examples
     --------
-    >>> likely_moves(torch.tensor([1.2, -2.9])).unflatten(-1, (2, -1)).softmax(-1).amax(-1)
-    tensor([0.9975, 0.9997])
+    >>> hues(3)[0], torch.dist(hues(3) @ hues(3).T, torch.eye(3)) < 1e-6
+    (tensor([0.5774, 0.5774, 0.5774]), tensor(True))
     """
-    steps = torch.arange(-REACH, REACH + 1, device=moves.device)
-    return (SURE * (moves[..., None] * steps - steps**2 / 2)).flatten(-2)
+    k, c = torch.arange(channels)[:, None], torch.arange(channels) + 0.5
+    rows = torch.cos(torch.pi * k * c / channels)
+    return rows / rows.norm(dim=1, keepdim=True)
 
 
-def tokens(frame: Grid, places: Grid) -> Tokens:
-    """The frame's latents, then those of its places."""
-    return torch.cat([frame.flatten(1, 2), places.flatten(1, 2)], 1)
-
-
-def parted(z: Tokens, sides: tuple[int, int]) -> tuple[Grid, Grid]:
-    """The inverse of `tokens`.
+@torch.no_grad()
+def seen_movement(now: Frames, before: Frames) -> Which:
+    """The movement of the whole frame that explains it, or `STAYS` if none does.
 
     Examples
     --------
-    >>> z = torch.randn(2, 1 + 6, 4)
-    >>> torch.equal(tokens(*parted(z, (2, 3))), z)
-    True
+    >>> before = torch.rand(1, 1, 32, 32)
+    >>> which = seen_movement(before.roll((2, -1), (2, 3)), before)
+    >>> (which % WAYS - REACH).item(), (which // WAYS - REACH).item()
+    (-1, 2)
     """
-    return z[:, :1, None], z[:, 1:].unflatten(1, sides)
+    ground, (height, width) = commonest(before), now.shape[-2:]
+    now, wide = now - ground, pad(before - ground, 4 * [REACH])
+    windows = (wide[..., y : y + height, x : x + width] for y in reversed(range(WAYS)) for x in reversed(range(WAYS)))
+    errors = torch.stack([(now - window).square().mean((1, 2, 3)) for window in windows], 1)
+    errors[:, STAYS] *= RATHER
+    return errors.argmin(1)

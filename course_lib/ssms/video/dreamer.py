@@ -1,49 +1,37 @@
 """What could come next? First what can be foreseen; then, in few words, what cannot.
 
 The expected frame is sharp where the future is determined, and a blur where it is not: before the first frame any
-sprite may appear, after it the sprite may fly in any direction. So a posterior sees the frame and says what its past
-left open, at a price for each nat, and a painter paints by it. A prior that has not seen the frame learns to draw
-what might be said (`chance`):
+sprite may appear, after it the sprite may fly in any direction. So what the past left open is said in two sentences
+(`chance`), and each is drawn given what was said before it:
 
-    z_frame    how the whole frame moves       painted = painter(past, z_frame)
-    z_places   what each place still lacks     frame   = painted + correction(past, z_places)
+    movement   one of 49, by its probability      painted = painter(past, movement)
+    residual   all pixels together, by a flow     frame   = painted + spread * residual
 
-The painter moves pixels of the frame before, so a sprite stays as sharp as it was, whatever is drawn. What is drawn
-is fed back: once a sprite has set off its speed is there to be seen, and once a lamp is lit it stays.
+In training both are known: one is read off the frame and its predecessor, the other is a difference. The painter moves
+pixels of the frame before, so a sprite stays as sharp as it was. What is drawn is fed back: once a sprite has set off
+its speed is there to be seen, and once a lamp is lit it stays.
 
-Denton & Fergus 2018, Stochastic Video Generation with a Learned Prior. Theirs is a Gaussian for the whole frame; ours
-is a flow over its places (`course_lib.diffusion`), since lamps are many. The price is that of `course_lib.vaes`.
+Denton & Fergus 2018, Stochastic Video Generation with a Learned Prior, where a posterior has to find out what to say;
+Yang, Srivastava & Mandt 2022, Diffusion Probabilistic Modeling for Video Generation (a flow of the residual).
 """
 
 from collections.abc import Iterator
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
-from torch.nn.functional import mse_loss, pad
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, mse_loss, pixel_shuffle
 
 from course_lib.data.images import Batch
 from course_lib.diffusion.schedules import add_noise, flow
 from course_lib.diffusion.solvers import adams_bashforth, times
-from course_lib.model import Model, Objective, last
-from course_lib.ssms.video.chance import (
-    UNIT,
-    Correction,
-    Movement,
-    Posterior,
-    Prior,
-    parted,
-    seen_movement,
-    tokens,
-)
-from course_lib.ssms.video.matching import matches
+from course_lib.model import Model, last
+from course_lib.ssms.video.chance import Frames, Grid, Movement, Residual, Which, hues, seen_movement
 from course_lib.ssms.video.painting import MOVES, Painter
 from course_lib.ssms.video.predictor import Clip, SsmPredictor
-from course_lib.vaes.gaussian import kl_to_prior, reparameterise
 
-Frames = Float[Tensor, "n c h w"]
-OTHERS = 3  # frames of each clip that chance learns from, besides the first two
-NOISES = 2  # that the prior meets on each latent: it is cheap beside the rest
+SHARE = 3  # the flow is dear, so one frame in so many is enough for it
+NATS, MATCHING = 0.02, 0.05  # squared errors that a nat of the movement, and the flow's error, are worth
 
 
 class Dreamer(Model):
@@ -51,12 +39,10 @@ class Dreamer(Model):
 
     Parameters
     ----------
-    channels, size, frames, patch, rank, width, depth, ahead : int
+    channels, size, frames, patch, rank, width, depth : int
         Of the predictor: see `Predictor`.
-    latents : int
-        Numbers that may be said of the frame, and of each of its places; at most `rank`.
     noise : float
-        Standard deviation of a pixel around what is painted, in [-1, 1]: smaller errors are not worth a word.
+        Errors of a pixel, in [-1, 1], that are not worth a word: residuals are measured in units of spread + noise.
     """
 
     def __init__(
@@ -68,84 +54,67 @@ class Dreamer(Model):
         rank: int = 16,
         width: int = 64,
         depth: int = 3,
-        ahead: int = 3,
-        latents: int = 8,
-        noise: float = 0.07,
+        noise: float = 0.02,
     ) -> None:
         super().__init__(
-            channels=channels, size=size, frames=frames, patch=patch, rank=rank, width=width, depth=depth,
-            ahead=ahead, latents=latents, noise=noise,
-        )  # fmt: skip
-        if not 2 <= latents <= rank or noise <= 0:
-            raise ValueError(f"latents must be 2..{rank}, the codec's rank, and noise above 0: {latents}, {noise}")
-        self.predictor = SsmPredictor(channels, size, frames, patch, rank, width, depth, ahead=ahead)
-        self.latents, self.price = latents, 2 * noise**2 / (channels * size**2)
-        wide = width + MOVES
-        self.of_frame, self.of_places = Posterior(wide + MOVES, latents), Posterior(wide + rank, latents)
-        self.movement, self.correction = Movement(wide, latents), Correction(wide, latents, rank)
-        self.prior, self.painter = Prior(wide, latents), Painter(self.codec, wide, movements=1)
+            channels=channels, size=size, frames=frames, patch=patch, rank=rank, width=width, depth=depth, noise=noise
+        )
+        if noise <= 0 or patch % 2:
+            raise ValueError(f"noise must be above 0 and patch even, got {noise} and {patch}")
+        self.predictor = SsmPredictor(channels, size, frames, patch, rank, width, depth, ahead=0)
+        self.noise, wide = noise, width + MOVES
+        self.movement, self.painter = Movement(wide), Painter(self.codec, wide, movements=1)
+        self.log_spread, self.residual = nn.Linear(wide, channels * patch**2), Residual(channels, patch, wide)
+        self.register_buffer("hues", hues(channels), persistent=False)
 
     @property
     def codec(self):
         return self.predictor.codec
 
-    def objectives(self) -> list[Objective]:
-        """What can be foreseen is learned as by any predictor; the rest looks at its features and leaves them alone."""
-        chance = [p for name, p in self.named_parameters() if not name.startswith("predictor.")]
-        foreseen = list(self.predictor.parameters())
-        return [Objective("predictor", self.predictor.loss, foreseen), Objective("chance", self.loss, chance)]
-
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        """Squared error of what is painted when told, the price of telling, and flow matching of what was told."""
-        features, before, frames = self.some_frames(batch.x)
-        z, painted, nats = self.told(features, before, frames)
-        error, matching = mse_loss(painted, frames), self.matching(z.detach(), features)
-        total = error + self.price * nats.mean() + 0.1 * matching
-        return {"loss": total, "painted": error.detach(), "nats": nats.mean().detach(), "matching": matching.detach()}
-
-    @torch.no_grad()
-    def some_frames(self, clip: Clip) -> tuple[Tensor, Frames, Frames]:
-        """The first two frames of each clip, where most is left to chance, and some others, after what came before."""
-        before = self.predictor.delayed(clip)
+        """Squared errors of what is expected and of what is painted when the movement is known; what the rest costs."""
+        before = self.predictor.delayed(batch.x)
         features, _ = self.predictor.features(before, None, start=True)
-        at = torch.cat([torch.arange(2), 2 + torch.randperm(clip.shape[1] - 2)[:OTHERS]]).to(clip.device)
-        return features[:, at].flatten(0, 1), before[:, at].flatten(0, 1), clip[:, at].flatten(0, 1)
+        expected = mse_loss(self.predictor.paint(features, before), batch.x)
+        features, before, frames = (x.flatten(0, 1) for x in (features, before, batch.x))
+        movement = seen_movement(frames, before)
+        nats = cross_entropy(self.movement(features), movement)
+        features, painted, spread = self.painted(features, before, movement)
+        error = mse_loss(painted, frames)
+        lacks = torch.einsum("kc,nchw->nkhw", self.hues, (frames - painted).detach()) / (spread + self.noise)
+        surprise = ((spread + self.noise).log() + lacks.square() / 2).mean()
+        matching = self.matching(lacks.detach(), self.seen(painted, spread, before), features)
+        total = expected + error + NATS * (nats + surprise) + MATCHING * matching
+        terms = {"expected": expected, "painted": error, "nats": nats, "surprise": surprise, "matching": matching}
+        return {"loss": total} | {name: value.detach() for name, value in terms.items()}
 
-    def told(self, features: Tensor, before: Frames, frames: Frames) -> tuple[Tensor, Frames, Tensor]:
-        """What is said of frames, what is painted of that, and what it costs in nats, (N,)."""
-        likely = matches(frames, before, self.codec.patch)
-        moved, weight = seen_movement(likely)
-        guess = pad(moved / UNIT, (0, self.latents - 2))[:, None, None]
-        of_frame = self.of_frame(torch.cat([features, likely], -1), guess, weight)
-        z_frame = reparameterise(*of_frame, torch.randn_like(of_frame[0]))
-        knowing, painted = self.moved(features, z_frame, before)
-        missing = self.codec.encode(frames) - self.codec.encode(painted)
-        of_places = self.of_places(torch.cat([knowing, missing], -1), missing[..., : self.latents] / UNIT)
-        z_places = reparameterise(*of_places, torch.randn_like(of_places[0]))
-        nats = kl_to_prior(*of_frame).sum((1, 2, 3)) + kl_to_prior(*of_places).sum((1, 2, 3))
-        return tokens(z_frame, z_places), self.corrected(painted, knowing, z_places), nats
+    def painted(self, features: Grid, before: Frames, movement: Which) -> tuple[Grid, Frames, Frames]:
+        """Features that know the movement, frames painted by it, and how wrong these usually are in each hue."""
+        features, moves = self.movement.told(features, movement)
+        painted = self.painter(features, before, self.codec, moves)
+        spread = pixel_shuffle(self.log_spread(features.detach()).float().movedim(-1, 1), self.codec.patch)
+        return features, painted, spread.clamp(max=1).exp()
 
-    def moved(self, features: Tensor, z_frame: Tensor, before: Frames) -> tuple[Tensor, Frames]:
-        features, moves = self.movement(features, z_frame)
-        return features, self.painter(features, before, self.codec, moves)
+    @staticmethod
+    def seen(painted: Frames, spread: Frames, before: Frames) -> Frames:
+        """What the flow sees at each pixel."""
+        return torch.cat([painted, spread, before], 1).detach()
 
-    def corrected(self, painted: Frames, features: Tensor, z_places: Tensor) -> Frames:
-        return painted + self.codec.decode(self.correction(features, z_places)) - self.codec.ground(painted)
-
-    def matching(self, z: Tensor, features: Tensor) -> Tensor:
-        """Flow matching (Lipman et al. 2023); the one token of the frame weighs as much as all places."""
-        z, features = z.repeat(NOISES, 1, 1), features.repeat(NOISES, 1, 1, 1)
-        t, eps = torch.randn(len(z), device=z.device).sigmoid(), torch.randn_like(z)
-        error = (self.prior(add_noise(z, eps, t, flow), t, features) - (eps - z)).square()
-        return error[:, 0].mean() + error[:, 1:].mean()
+    def matching(self, z: Frames, seen: Frames, features: Grid) -> Tensor:
+        """Flow matching (Lipman et al. 2023) on some of the frames, rather on those of which little is certain."""
+        spread = seen[:, z.shape[1] : 2 * z.shape[1]]
+        some = spread.mean((1, 2, 3)).multinomial(max(len(z) // SHARE, 1))
+        z, t, eps = z[some], torch.randn(len(some), device=z.device).sigmoid(), torch.randn_like(z[some])
+        return mse_loss(self.residual(add_noise(z, eps, t, flow), t, seen[some], features[some]), eps - z)
 
     def draw(self, features: Float[Tensor, "n i j w"], before: Frames, steps: int) -> Frames:
         """One of the frames that may follow, by `steps` evaluations of the flow."""
-        noise = torch.randn(len(features), 1 + features[0, ..., 0].numel(), self.latents, device=features.device)
-        z = last(adams_bashforth(lambda z, t: self.prior(z, t.expand(len(z)), features), noise, times(steps)))
-        z_frame, z_places = parted(z, features.shape[1:3])
-        features, painted = self.moved(features, z_frame, before)
-        return self.corrected(painted, features, z_places).clamp(-1, 1)
+        movement = self.movement(features).softmax(-1).multinomial(1)[:, 0]
+        features, painted, spread = self.painted(features, before, movement)
+        seen = self.seen(painted, spread, before)
+        field = lambda z, t: self.residual(z, t.expand(len(z)), seen, features)
+        z = last(adams_bashforth(field, torch.randn_like(painted), times(steps)))
+        return (painted + torch.einsum("kc,nkhw->nchw", self.hues, spread * z)).clamp(-1, 1)
 
     @torch.no_grad()
     def dream(self, seen: Clip | None, n: int, steps: int) -> Iterator[Frames]:

@@ -53,12 +53,16 @@ class Painter(nn.Module):
         codec: PatchCodec,
         told: Float[Tensor, "n i j k"] | None = None,
     ) -> Float[Tensor, "n c h w"]:
-        """Told, if it is given, says what the features do not know: logarithms of the movements, and of being moved."""
+        """Told, if it is given, says what the features do not know: logarithms of the movements, and of being moved.
+
+        What moves as it was told leaves nothing at the border; see `commonest`.
+        """
         shifts, masks, drawn = self.out(features).float().split(self.sizes, -1)
         if told is not None:
             shifts = shifts + told[..., :-1].repeat(1, 1, 1, self.movements)
             masks = masks + pad(told[..., -1:].expand_as(masks[..., self.patch**2 :]), (self.patch**2, 0))
-        layers = [moved(before, *self.fine(shift)) for shift in shifts.chunk(self.movements, -1)]
+        beyond = None if told is None else commonest(before)
+        layers = [moved(before, *self.fine(shift), beyond) for shift in shifts.chunk(self.movements, -1)]
         layers = torch.stack([codec.decode(drawn), *layers], 1)
         masks = pixel_shuffle(masks.movedim(-1, 1), self.patch).softmax(1)
         return (layers * masks[:, :, None]).sum(1)
@@ -73,8 +77,16 @@ def enlarged(x: Float[Tensor, "n k i j"], patch: int) -> Float[Tensor, "n k h w"
     return x[:, :, :, None, :, None].expand(*x.shape[:3], patch, x.shape[3], patch).flatten(4).flatten(2, 3)
 
 
+def commonest(frame: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c 1 1"]:
+    """The median of each channel: the ground, if what stands on it is small."""
+    return frame.flatten(2).median(-1).values[..., None, None]
+
+
 def moved(
-    frame: Float[Tensor, "n c h w"], right: Float[Tensor, "n k h w"], down: Float[Tensor, "n k h w"]
+    frame: Float[Tensor, "n c h w"],
+    right: Float[Tensor, "n k h w"],
+    down: Float[Tensor, "n k h w"],
+    beyond: Float[Tensor, "n c 1 1"] | None = None,
 ) -> Float[Tensor, "n c h w"]:
     """Each pixel is a mean of those to its left and right, then of those above and below.
 
@@ -82,7 +94,9 @@ def moved(
     ----------
     frame : Tensor, (N, C, H, W)
     right, down : Tensor, (N, 2R + 1, H, W)
-        Weights of the movements by -R .. R pixels. Beyond the border the frame goes on as at the border.
+        Weights of the movements by -R .. R pixels, of sum 1.
+    beyond : Tensor, (N, C, 1, 1), optional
+        What lies beyond the border; if not given, the frame goes on as at the border.
 
     Examples
     --------
@@ -93,8 +107,9 @@ def moved(
     True
     """
     reach = right.shape[1] // 2
-    across = Windows.apply(pad(frame, (reach, reach, 0, 0), mode="replicate"), right, 3)
-    return Windows.apply(pad(across, (0, 0, reach, reach), mode="replicate"), down, 2)
+    ground, mode = (0, "replicate") if beyond is None else (beyond, "constant")
+    across = Windows.apply(pad(frame - ground, (reach, reach, 0, 0), mode=mode), right, 3)
+    return Windows.apply(pad(across, (0, 0, reach, reach), mode=mode), down, 2) + ground
 
 
 class Windows(torch.autograd.Function):
