@@ -141,8 +141,8 @@ class Arena:
         """All that no submission may change, of what one can see from here."""
         files = {path: (path.read_bytes(), path.stat().st_mode) for path in self.world.rglob("*") if path.is_file()}
         folders = {str(path) for path in self.world.rglob("*")}
-        # glob.glob, since Path.glob raises where a folder belongs to another user, as those of other test runs may
-        litter = {path for place in PLACES for path in glob.glob(f"{Path(place).expanduser()}/{LITTER}", recursive=True)}
+        # glob.glob, since Path.glob raises where a folder cannot be entered: a test run beside this one may close it
+        litter = {path for place in PLACES for path in glob.glob(f"{Path(place).expanduser()}/{LITTER}")}
         return files, folders, litter, {process.pid for process in descendants.of(os.getpid())}
 
     def _changed(self, before: tuple) -> list[str]:
