@@ -1,6 +1,6 @@
 """emoji_video: an emoji flies about in a frame of 32 pixels, from nothing and without end.
 
-0.38 M parameters on 5,000 clips of 12 frames; MINUTES minutes on one CPU core with bfloat16.
+0.38 M parameters on 5,000 clips of 12 frames; eight minutes on one CPU core with bfloat16.
 """
 
 from pathlib import Path

@@ -1102,11 +1102,11 @@ table(
 
 # %% [markdown]
 # The shadow's edge comes when and where it should. The lamps of the expectation are what was to be expected: since they might
-# be anywhere, they are nowhere. The drawn nights differ from draw to draw, and err the other way: half as many lit pixels
-# again as the truth has, as dim patches with the codec's edges rather than as towns. It is the prior that falls short, not
-# what it may say: when the posterior speaks, the painted night has the true share of light (0.043 on 32 clips). A night of
-# lamps takes some two thousand nats, a sprite's start about fourteen, and a flow of 0.1 million parameters learned either in
-# minutes. Squared error prefers the dark night, as it always does.
+# be anywhere, they are nowhere. The drawn nights differ from draw to draw, and over all places about as many pixels are lit as in
+# truth. But what is drawn are specks, dimmer and greyer than lamps, hardly gathered into towns, and now and then a piece of the
+# day that was forgotten. Each frame is drawn by a flow of a few minutes' training, and what it gets wrong is fed back to it ten
+# times. Twice the training made the specks brighter than the truth, not more like towns. (Module 6 draws the night of a place in
+# one go, and does it better.) Squared error prefers the dark night, as it always does.
 
 # %% [markdown]
 # ## 8 · What goes wrong, and how one sees it
