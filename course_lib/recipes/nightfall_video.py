@@ -2,7 +2,7 @@
 
 0.38 M parameters on 3,000 clips over Africa, Europe, Asia and Oceania; the Americas are held out. Where the lamps are
 is left to chance, so the expected clip hardly shows any: the metric counts the lit pixels of true, expected and drawn
-nights. seven minutes on one busy CPU core with bfloat16.
+nights. Seven minutes on one busy CPU core with bfloat16.
 """
 
 from pathlib import Path
