@@ -368,7 +368,7 @@ first = bouncing(5, 2, seed=2, count=1, size=32, split="test").x[:, :1].to(devic
 with seeded(1, device):
     drawn_film = films.possible(first, pick(smoke=4, laptop=19, gpu=19)).cpu()
 animation(
-    torch.cat([first.cpu(), drawn_film], 1),
+    torch.cat([first.cpu(), drawn_film], 1).transpose(0, 1),
     columns=5,
     seconds=4,
     alt="Five short films in which a piece of clothing flies about and bounces off the walls",
