@@ -33,7 +33,9 @@ USES = {
         limits="It knows its 2,870 pictures and little more: for new captions it draws as near to them as for known "
         "ones. Most words occur in two or three captions.",
     ),
-    "emoji_video": Use("emoji", limits="The emoji is held for three frames."),
+    "emoji_video": Use(
+        "emoji", limits="The expected emoji is held for ten frames; a drawn one changes its speed too often."
+    ),
     "faces_attributes": Use(
         "faces",
         "Judging faces: reading attributes, features for distances.",
@@ -78,10 +80,12 @@ USES = {
     "nightfall_video": Use(
         "earth",
         unfit="Saying where people live, or what a place looks like at night.",
-        limits="Lights are not determined by the day: what it lights is invented, not observed.",
+        limits="Lights are not determined by the day: what it lights is invented, and dimmer than lamps are.",
     ),
     "shapes_flow": Use(limits="It reads 18 words in sentences of one form."),
-    "sprites_video": Use("fashion", limits="The sprite is held for seven frames."),
+    "sprites_video": Use(
+        "fashion", limits="The expected sprite is held for six frames; what is drawn long enough wears out."
+    ),
     "streets_cyclegan": Use(
         limits="Part of the night that a day cannot show stands openly in the days it makes: stars, lamps, windows.",
     ),
