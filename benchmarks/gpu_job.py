@@ -135,8 +135,8 @@ def drawn(recipe, model: Model, images, file: Path, n: int) -> dict:
 def samples(recipe, model: Model, images, n: int) -> tuple[Tensor, int]:
     """Pictures, and how many make a row: what the recipe draws by itself, or of the first captions; clips as rows."""
     labels = torch.arange(n, device=model.device) % model.config.get("classes", 1)
-    if "n" in inspect.signature(getattr(recipe, "draw", len)).parameters:
-        clips = recipe.draw(model, math.ceil(n / 12))
+    if hasattr(model, "possible"):  # it draws films
+        clips = recipe.draw(model, labels[: math.ceil(n / 12)])
         return clips.flatten(0, 1), clips.shape[1]
     if hasattr(model, "read"):
         labels = model.read(images.captions[:n])

@@ -60,7 +60,7 @@ def _model(name: str) -> Model:
 
 
 def _labels(model: Model, n: int, label: int | None) -> Tensor:
-    classes = model.config.get("classes", 0)
+    classes = model.config.get("classes", getattr(model, "classes", 0))
     if label is not None and not 0 <= label < classes:
         raise ValueError(f"--label must be in 0..{classes - 1}, got {label}" if classes else "the model has no labels")
     if hasattr(model, "read"):
@@ -86,12 +86,22 @@ def _write_grid(out: Path, pixels: Tensor, labels: Tensor) -> None:
     from PIL import Image
     from torchvision.utils import make_grid
 
+    if pixels.ndim == 5:
+        return _write_films(out, pixels)
     grid = make_grid(pixels, nrow=math.ceil(math.sqrt(len(pixels))), padding=2, pad_value=255)
     Image.fromarray(grid.permute(1, 2, 0).numpy()).save(out)
 
 
+def _write_films(out: Path, clips: Tensor) -> None:
+    """Side by side, moving: a browser shows an animated PNG as it shows a picture."""
+    from course_lib.plotting import animation
+
+    columns = math.ceil(math.sqrt(len(clips)))
+    animation(clips.transpose(0, 1), columns=columns, alt=f"{len(clips)} drawn films").save(out)
+
+
 def _write_arrays(out: Path, pixels: Tensor, labels: Tensor) -> None:
-    np.savez_compressed(out, pixels=pixels.permute(0, 2, 3, 1).numpy(), labels=labels.numpy())
+    np.savez_compressed(out, pixels=pixels.movedim(-3, -1).numpy(), labels=labels.numpy())
 
 
 WRITERS = {".png": _write_grid, ".npz": _write_arrays}

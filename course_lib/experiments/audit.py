@@ -34,7 +34,7 @@ def run() -> Iterator[Run]:
 def audited(name: str, n: int = IMAGES) -> Run:
     """Draw n images and count what they show."""
     model, recipe = pretrained(name), import_module(f"course_lib.recipes.{info(name)['recipe']}")
-    draw, start = drawer(name, recipe), time.process_time()
+    draw, start = drawer(recipe), time.process_time()
     with seeded(SEED, model.device):
         images = torch.cat([draw(model, PART).cpu() for _ in range(0, n, PART)]).clamp(-1, 1)
     seconds = round(time.process_time() - start, 1)

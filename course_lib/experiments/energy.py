@@ -34,7 +34,7 @@ def run() -> Iterator[Run]:
     for name in available():
         if name not in JUDGES:
             recipe = import_module(f"course_lib.recipes.{info(name)['recipe']}")
-            yield logged(name, recipe, trained(recipe), measured(pretrained(name), drawer(name, recipe)))
+            yield logged(name, recipe, trained(recipe), measured(pretrained(name), drawer(recipe)))
     for steps in EVALUATIONS:
         flow = lambda model, n, steps=steps: last(model.sample(n, steps=steps)).clamp(-1, 1)
         recipe = import_module("course_lib.recipes.fashion_flow")
@@ -52,11 +52,9 @@ def logged(name: str, recipe: ModuleType, training: Energy | None, results: dict
     return Run(name, SEED, recipe.STEPS, seconds, f"{device_name(meter.device)}; {source}", results, {})
 
 
-def drawer(name: str, recipe: ModuleType) -> Draw:
-    """How the recipe draws n images: by labels in turn, by captions of its data, or n clips."""
+def drawer(recipe: ModuleType) -> Draw:
+    """How the recipe draws n images: by labels in turn or by captions of its data."""
     draw = getattr(recipe, "draw", None)
-    if name.endswith("_video"):
-        return lambda model, n: draw(model, n)
     if draw is None:
         return lambda model, n: last(model.sample(n))
     return lambda model, n: draw(model, conditions(model, n))

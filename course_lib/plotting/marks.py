@@ -104,9 +104,7 @@ def _name(axes: Axes, things: Mapping[str, Mark], groups: Sequence[str], levels:
     pixels = {name: axes.transData.transform((mark.x, mark.y)) for name, mark in things.items()}
     taken = [Bbox.from_bounds(x - RADIUS, y - RADIUS, 2 * RADIUS, 2 * RADIUS) for x, y in pixels.values()]
     for name, height in levels.items():
-        text = axes.text(
-            0.005, height, name, color=MUTED, ha="left", va="bottom", transform=axes.get_yaxis_transform()
-        )
+        text = axes.text(0.005, height, name, color=MUTED, ha="left", va="bottom", transform=axes.get_yaxis_transform())
         taken.append(text.get_window_extent())
     for name, (x, y) in sorted(pixels.items(), key=lambda item: item[1][1]):
         text = axes.text(0, 0, name, color=COLOURS[groups.index(things[name].group)], transform=None)

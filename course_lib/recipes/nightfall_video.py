@@ -56,9 +56,9 @@ def evaluate(model: Dreamer, n: int = 64) -> dict[str, float]:
     }
 
 
-def draw(model: Dreamer, n: int, frames: int = DUSK + NIGHT) -> Tensor:
-    """Clips from nothing, (n, frames, 3, 32, 32) in [-1, 1]."""
-    return contest.draw(model, n, frames)
+def draw(model: Dreamer, labels: Tensor, frames: int = DUSK + NIGHT) -> Tensor:
+    """A clip from nothing for each label, of which it takes no notice: (n, frames, 3, 32, 32) in [-1, 1]."""
+    return contest.draw(model, len(labels), frames)
 
 
 def _stay(x: Tensor) -> Tensor:

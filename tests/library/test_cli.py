@@ -13,6 +13,7 @@ from course_lib import checkpoints, places
 from course_lib.cli import main, models, notebooks
 from course_lib.data.images import Images
 from course_lib.diffusion.flow import Flow
+from course_lib.ssms.video.dreamer import Dreamer
 
 NOTEBOOK = '# %% tags=["bootstrap"]\nimport course_lib\n\n# %%\n1 + 1\n'
 
@@ -147,6 +148,23 @@ def test_samples_as_a_picture(checkpoint, tmp_path, monkeypatch):
     out = tmp_path / "grid.png"
     assert main(["sample", checkpoint, "--n", "7", "--out", str(out)]) == 0
     assert Image.open(out).size == (3 * 8 + 4 * 2, 3 * 8 + 4 * 2)  # three a row, 2 px between
+
+
+def test_films_are_drawn_as_films(tmp_path, monkeypatch):
+    monkeypatch.setenv("COURSE_DATA", str(tmp_path))
+    torch.manual_seed(0)
+    model = Dreamer(size=24, frames=3, patch=8, width=8, depth=1)
+    film = tmp_path / "film.safetensors"
+    checkpoints.save(film, model, recipe="none", data="none", seed=0, metrics={})
+    assert main(["sample", str(film), "--n", "4", "--out", str(tmp_path / "films.png")]) == 0
+    assert Image.open(tmp_path / "films.png").n_frames == 3
+    assert main(["sample", str(film), "--n", "2", "--out", str(tmp_path / "films.npz")]) == 0
+    assert np.load(tmp_path / "films.npz")["pixels"].shape == (2, 3, 24, 24, 1)
+
+
+def test_classes_take_turns_where_only_the_model_knows_them(tmp_path):
+    assert main(["sample", "digits_mamba", "--n", "3", "--out", str(tmp_path / "digits.npz")]) == 0
+    assert np.load(tmp_path / "digits.npz")["labels"].tolist() == [0, 1, 2]
 
 
 def test_a_label_must_exist(checkpoint, capsys):
