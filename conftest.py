@@ -37,14 +37,12 @@ def _seeded_and_single_threaded():
     torch.manual_seed(0)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
+def pytest_itemcollected(item):
     """Where several processes share the work (`-n 2 --dist loadgroup`), a file stays with one of them.
 
     A notebook's cells have one kernel, and a file's fixtures are built once. The exercises of one module stay
     together; those of all modules in one process would take as long as all other tests.
     """
-    for item in items:
-        file = item.nodeid.partition("::")[0]
-        given = item.callspec.params if file.endswith("test_exercises.py") and hasattr(item, "callspec") else {}
-        item.add_marker(pytest.mark.xdist_group(f"{file} {given.get('key', '')}"))
+    file = item.nodeid.partition("::")[0]
+    given = item.callspec.params if file.endswith("test_exercises.py") and hasattr(item, "callspec") else {}
+    item.add_marker(pytest.mark.xdist_group(f"{file} {given.get('key', '')}".strip()))

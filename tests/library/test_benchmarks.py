@@ -206,7 +206,9 @@ def test_each_part_runs(part, tmp_path, monkeypatch):
     """Without what not everyone has installed; `test_peers` takes what is there."""
     for name in OTHERS:
         monkeypatch.setitem(sys.modules, name, None)
-    monkeypatch.setattr(start, "PROGRAMS", {OURS: "pass", "another": "import json"})  # and without seconds of imports
+    monkeypatch.setattr(
+        start, "PROGRAMS", {OURS: "sum(range(10**7))", "another": "sum(range(10**7))"}
+    )  # and without seconds of imports
     driver.main([part, "--smoke", "--out", str(tmp_path)])
     found = json.loads((tmp_path / f"{part}.json").read_text())
     assert found["machine"]["threads"] == 1

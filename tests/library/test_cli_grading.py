@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import targets
 from library import classroom
-from library.test_sandbox_user import as_user, why_not
+from library.test_sandbox_user import as_user, opened, why_not
 
 from course_lib.cli import main
 from course_lib.grading.sandbox import limits, tiers
@@ -52,7 +52,7 @@ def test_what_cannot_be_graded_is_told_in_a_line(handed, tmp_path, capsys):
     (tmp_path / "tests" / "checks").mkdir(parents=True)
     assert "there is no folder and no file" in failed(capsys, "grade", tmp_path / "missing", *out)
     assert "nothing was handed in" in failed(capsys, "grade", tmp_path / "nothing", *out)
-    assert "no exercise 'half'; there are: gans, vaes" in failed(capsys, "grade", handed, *out, "--key", "half")
+    assert "no exercise 'half'; there are: introduction, gans" in failed(capsys, "grade", handed, *out, "--key", "half")
     assert "has no folder hidden/" in failed(capsys, "grade", handed, *out, "--tests", tmp_path / "tests")
     assert "for one submission, got 4" in failed(capsys, "grade", handed, *out, "--gradescope", tmp_path / "r.json")
     assert str(tmp_path / "file") in failed(capsys, "grade", handed, "--out", tmp_path / "file" / "graded")
@@ -98,9 +98,7 @@ def test_check_says_what_is_left_to_do(handed, capsys):
 @pytest.fixture(scope="module")
 def released(tmp_path_factory) -> Path:
     """The zips of an exercise, unpacked where any user may go."""
-    folder = tmp_path_factory.mktemp("release")
-    for path in [folder, *folder.parents[:2]]:
-        path.chmod(0o777)
+    folder = opened(tmp_path_factory.mktemp("release"))
     environment = os.environ | {"GRADE_SEED": "a secret of the instructor"}
     command = [sys.executable, "-c", "from course_lib.cli import main; raise SystemExit(main())"]
     subprocess.run([*command, "release", "01_gans", "--out", str(folder)], env=environment, check=True)

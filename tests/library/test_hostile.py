@@ -11,7 +11,7 @@ from pathlib import Path
 import hostile
 import pytest
 from hostile.arena import BEYOND, CELLS, Arena
-from library.test_sandbox_user import ROOT, as_user, why_not
+from library.test_sandbox_user import ROOT, as_user, opened, why_not
 
 from course_lib.grading.sandbox import tiers
 from course_lib.grading.sandbox.tiers import Tier
@@ -61,9 +61,7 @@ def test_each_attack_says_what_it_tries():
 def test_an_ordinary_users_grader_is_as_safe(tmp_path_factory):
     if reason := why_not():
         pytest.skip(reason)
-    folder = tmp_path_factory.mktemp("user")
-    for path in [folder, *folder.parents[:2]]:
-        path.chmod(0o777)
+    folder = opened(tmp_path_factory.mktemp("user"))
     words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--basetemp={folder}/temp"]
     command = [*words, str(Path(__file__).relative_to(ROOT)), "-k", f"({' or '.join(USERS.split())}) and not ordinary"]
     environment = os.environ | {"HOME": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}

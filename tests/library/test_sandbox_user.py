@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,15 @@ def as_user(command: list[str]) -> list[str]:
     return [*view, "--cap-add", "ALL", "setpriv", "--reuid", USER, "--regid", USER, "--clear-groups", *command]
 
 
+def opened(folder: Path) -> Path:
+    """The folder, which any user may now enter and write into; pytest's own parents are closed to others."""
+    for path in [folder, *folder.parents]:
+        if path == Path(tempfile.gettempdir()):
+            break
+        path.chmod(0o777)
+    return folder
+
+
 def why_not() -> str:
     if sys.platform != "linux":
         return "the sandbox's guarantees hold on Linux"
@@ -59,9 +69,7 @@ def why_not() -> str:
 def test_an_ordinary_user_has_the_same_guarantees(tmp_path_factory):
     if reason := why_not():
         pytest.skip(reason)
-    folder = tmp_path_factory.mktemp("user")
-    for path in [folder, *folder.parents[:2]]:
-        path.chmod(0o777)
+    folder = opened(tmp_path_factory.mktemp("user"))
     tests = [
         "-m",
         "pytest",

@@ -342,7 +342,16 @@ def test_code_that_is_nested_deeply_costs_only_its_task(graded, deep):
 
 def test_which_exercise_a_notebook_is(tmp_path):
     masters = exercises(targets.ROOT)
-    assert list(masters) == ["gans", "vaes", "diffusion", "transformers", "ssms", "applications", "ethics"]
+    assert list(masters) == [
+        "introduction",
+        "gans",
+        "vaes",
+        "diffusion",
+        "transformers",
+        "ssms",
+        "applications",
+        "ethics",
+    ]
     for key, master in masters.items():
         notebook = targets.ROOT / "exercises" / f"{master.stem}.ipynb"
         assert key_of(notebook, masters) == key
