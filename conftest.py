@@ -35,14 +35,3 @@ def _seeded_and_single_threaded():
 
     torch.set_num_threads(1)
     torch.manual_seed(0)
-
-
-def pytest_itemcollected(item):
-    """Where several processes share the work (`-n 2 --dist loadgroup`), a file stays with one of them.
-
-    A notebook's cells have one kernel, and a file's fixtures are built once. The exercises of one module stay
-    together; those of all modules in one process would take as long as all other tests.
-    """
-    file = item.nodeid.partition("::")[0]
-    given = item.callspec.params if file.endswith("test_exercises.py") and hasattr(item, "callspec") else {}
-    item.add_marker(pytest.mark.xdist_group(f"{file} {given.get('key', '')}".strip()))

@@ -144,8 +144,8 @@ def test_ci_runs_the_command_that_the_readme_names():
     readme, ci = (ROOT / "README.md").read_text(), (ROOT / ".ci" / "run").read_text()
     assert 'pip install -c constraints.txt -e ".[lab,dev]"' in readme
     assert '-c constraints.txt -e ".[lab,dev]"' in ci
-    assert "python -m pytest -n 2 --dist loadgroup" in readme
-    assert "python -m pytest -n 2 --dist loadgroup" in ci
+    assert "python -m pytest -n 2 --dist loadfile" in readme
+    assert "python -m pytest -n 2 --dist loadfile" in ci
 
 
 def test_the_readme_names_the_one_address():
