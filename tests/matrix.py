@@ -45,11 +45,12 @@ def _try(wheel: Path, python: str, torch: str, options: argparse.Namespace) -> N
     with environment(python, options.folder) as fresh:
         fresh.install(torch, f"course-lib[lab] @ {wheel.as_uri()}")
         fresh.run("course", "doctor")
-        names = options.notebook or fresh.run("python", "-c", NAMES).split()
-        for name in names:
+        pair = f"{Path(python).name}, torch {fresh.versions()['torch']}"
+        print(f"{pair}: installed in {time.monotonic() - start:.0f} s", flush=True)
+        for name in options.notebook or fresh.run("python", "-c", NAMES).split():
+            start = time.monotonic()
             fresh.run("course", "run", name, "--profile", "smoke")
-        version = fresh.versions()["torch"]
-    print(f"{python}, torch {version}: {len(names)} notebooks, {time.monotonic() - start:.0f} s", flush=True)
+            print(f"{pair}: {name} in {time.monotonic() - start:.0f} s", flush=True)
 
 
 if __name__ == "__main__":

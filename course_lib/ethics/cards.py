@@ -117,6 +117,7 @@ def data_sheet(name: str, card: str, train: Sheet, test: Sheet, leaked: int) -> 
         Test images that nearly equal a training image.
     """
     told, gaps = dict(ROW.findall(card)), GAPS.search(card)
+    what = told["what"]
     composition = [
         "| split | images | shape | mean ± std (0..1) | repeated | nearly repeated |",
         "|---|---|---|---|---|---|",
@@ -124,7 +125,8 @@ def data_sheet(name: str, card: str, train: Sheet, test: Sheet, leaked: int) -> 
     ]
     parts = [
         f"# {name}",
-        f"**Motivation.** To teach with: small, free, and at hand without a network. {told['what']}.",
+        f"{what[0].upper()}{what[1:]}.",
+        "**Motivation.** To teach with: small, free, and at hand without a network.",
         "**Composition.** As measured; “nearly” is within 0.02 (root mean square) at 8 × 8 pixels.",
         "\n".join(composition),
         f"Test images that nearly equal a training image: {leaked}.",

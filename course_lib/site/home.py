@@ -70,10 +70,16 @@ def _cards(target: Path, places: dict[str, str], kind: str) -> str:
     if not found:
         return ""
     page, title = f"cards/{kind}.md", {"data": "Data cards", "models": "Model cards"}[kind]
+    lines = [f"- [{Path(place).stem}]({kind}/{Path(place).name}): {_what(target / place)}" for place in found]
     names = "\n".join(f"{kind}/{Path(place).name}" for place in found)
-    text = f"# {title}\n\n{OPENINGS[kind]}\n\n```{{toctree}}\n:maxdepth: 1\n\n{names}\n```\n"
-    (target / page).write_text(text, encoding="utf-8")
+    tree = f"```{{toctree}}\n:hidden:\n\n{names}\n```"
+    (target / page).write_text("\n\n".join([f"# {title}", OPENINGS[kind], "\n".join(lines), tree]), encoding="utf-8")
     return page
+
+
+def _what(card: Path) -> str:
+    """What a card is about: its first paragraph."""
+    return card.read_text(encoding="utf-8").split("\n\n")[1].strip()
 
 
 OPENINGS = {

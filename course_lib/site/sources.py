@@ -57,10 +57,8 @@ def pages(root: Path) -> dict[str, str]:
     }
     found |= {name: place for name, (place, _) in TEXTS.items() if (root / name).exists()}
     found |= {path.relative_to(root).as_posix(): path.name for path in sorted((root / "benchmarks").glob("*.png"))}
-    for path in sorted((root / "course_lib").glob("*/cards/*.md")):
-        kind = "data" if path.parts[-3] == "data" else "models"
-        found[path.relative_to(root).as_posix()] = f"cards/{kind}/{path.name}"
-    return found
+    cards = sorted((root / "course_lib" / "cards").glob("*/*.md"))
+    return found | {path.relative_to(root).as_posix(): f"cards/{path.parent.name}/{path.name}" for path in cards}
 
 
 class Links:

@@ -15,6 +15,7 @@ PAGES = [
     "exercises/03_diffusion",
     "reference/course_lib.diffusion",
     "cards/data/earth",
+    "cards/models/fashion_flow",
     "glossary",
     "benchmarks",
     "guide",

@@ -74,7 +74,7 @@ def test_the_table_is_made_of_the_rows():
         {"excess": [0.1, 0.3], "precision": [0.5, 0.7], "recall": [0.2, 0.2]},
     )
     made = table(rows([run]))
-    assert made.rows == (("GAN", "0.200 ± 1.271", "0.60, 0.20", "2.50", "1.50 M", "3", "2.0, 24", "10, 7.2"),)
+    assert made.rows == (("GAN", "0.200\xa0±\xa01.271", "0.60, 0.20", "2.50", "1.50 M", "3", "2.0, 24", "10, 7.2"),)
     assert len(made.columns) <= 9
     assert "200 images" in made.caption
     assert "floor of 0.250" in made.caption

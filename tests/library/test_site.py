@@ -15,7 +15,7 @@ from course_lib.cli import main
 from course_lib.site import mathjax, pictures, reference
 from course_lib.site.docstrings import escaped, marked_up
 from course_lib.site.links import problems
-from course_lib.site.sources import gather
+from course_lib.site.sources import gather, pages
 
 ADDRESS = "https://github.com/someone/else"
 
@@ -42,14 +42,14 @@ def says(text: str, *tags: str) -> dict:
 def house(tmp_path, monkeypatch):
     """A checkout with a notebook, an exercise, a glossary, a card and a package."""
     root = tmp_path / "house"
-    for folder in ("notebooks", "exercises", "course_lib/data/cards", "course_lib/one", "site/_static", "tests"):
+    for folder in ("notebooks", "exercises", "course_lib/cards/data", "course_lib/one", "site/_static", "tests"):
         (root / folder).mkdir(parents=True)
     (root / "pyproject.toml").write_text(f'[project.urls]\nRepository = "{ADDRESS}"\n')
     (root / "site" / "index.md").write_text("# Home\n\n<!-- modules -->\n")
     (root / "GLOSSARY.md").write_text(
         "# Glossary\n[a](tests) [b](notebooks/01_one.ipynb#end) [c](https://else.where/)\n"
     )
-    (root / "course_lib" / "data" / "cards" / "dots.md").write_text("# dots\n")
+    (root / "course_lib" / "cards" / "data" / "dots.md").write_text("# dots\n\nNine dots.\n")
     (root / "course_lib" / "one" / "__init__.py").write_text('"""One."""\n')
     (root / "course_lib" / "one" / "two.py").write_text("from a import b\nclass C: ...\ndef f(): ...\ndef _g(): ...\n")
     text = f"# 1 · One\n\n**Why\none?** [x](../exercises/01_one.ipynb) [y]({ADDRESS}/blob/main/GLOSSARY.md#symbols)"
@@ -74,7 +74,7 @@ def test_gathered(house, tmp_path):
     for page in ("exercises/01_one.ipynb", "reference/course_lib.one.rst", "glossary.md", "cards/data.md"):
         assert page in index
         assert (out / page).exists()
-    assert "data/dots.md" in (out / "cards" / "data.md").read_text()
+    assert "- [dots](data/dots.md): Nine dots.\n" in (out / "cards" / "data.md").read_text()
 
 
 def test_the_readme_leaves_its_gallery_behind_and_keeps_its_figures(house, tmp_path):
@@ -88,13 +88,19 @@ def test_the_readme_leaves_its_gallery_behind_and_keeps_its_figures(house, tmp_p
 
 def test_what_is_new_appears_by_itself(house, tmp_path):
     shutil.copy(house / "notebooks" / "01_one.ipynb", house / "notebooks" / "02_two.ipynb")
-    (house / "course_lib" / "weights" / "cards").mkdir(parents=True)
-    (house / "course_lib" / "weights" / "cards" / "flow.md").write_text("# flow\n")
+    (house / "course_lib" / "cards" / "models").mkdir()
+    (house / "course_lib" / "cards" / "models" / "flow.md").write_text("# flow\n\nA flow.\n")
     gather(house, out := tmp_path / "out")
     index = (out / "index.md").read_text()
     assert index.count(":::{container} module") == 2
     assert "cards/models.md" in index
     assert (out / "cards" / "models" / "flow.md").exists()
+
+
+def test_every_card_that_the_course_writes_is_a_page():
+    root = places.checkout()
+    written = [path.relative_to(root / "course_lib").as_posix() for path in root.glob("course_lib/cards/*/*.md")]
+    assert {"cards/models/fashion_flow.md", "cards/data/fashion.md"} <= set(written) <= set(pages(root).values())
 
 
 def test_a_page_keeps_its_pictures(house, tmp_path):

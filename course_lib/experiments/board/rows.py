@@ -10,6 +10,7 @@ from course_lib.plotting import Table
 from course_lib.plotting import table as tabled
 
 LOG = "leaderboard"
+PM = "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}"  # a number keeps its error on its line
 
 
 class Row(NamedTuple):
@@ -148,7 +149,7 @@ def table(found: Sequence[Row] | None = None) -> Table:
 def _cells(row: Row) -> dict[str, object]:
     return {
         "model": row.name,
-        "excess": f"{row.excess.mean:.3f} ± {row.excess.high - row.excess.mean:.3f}",
+        "excess": f"{row.excess.mean:.3f}{PM}{row.excess.high - row.excess.mean:.3f}",
         "precision, recall": f"{row.precision:.2f}, {row.recall:.2f}",
         "bits a pixel ≤": _bits(row),
         "parameters": f"{row.parameters / 1e6:.2f} M" if row.parameters else None,
@@ -159,7 +160,7 @@ def _cells(row: Row) -> dict[str, object]:
 
 
 def _bits(row: Row) -> str | None:
-    error = "" if row.bits_error is None else f" ± {row.bits_error:.2f}"
+    error = "" if row.bits_error is None else f"{PM}{row.bits_error:.2f}"
     return None if row.bits is None else f"{row.bits:.2f}{error}"
 
 
