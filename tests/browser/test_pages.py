@@ -19,6 +19,7 @@ PAGES = [
     "glossary",
     "benchmarks",
     "guide",
+    "genindex",
 ]
 WIDEST = "() => Math.max(document.documentElement.scrollWidth, document.querySelector('.bd-article').scrollWidth)"
 BROKEN = "() => [...document.images].filter(image => !image.naturalWidth).map(image => image.src)"
