@@ -4,13 +4,14 @@ No legend has to be matched by colour: the name stands where the line ends, in t
 the dashes differ as well.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
 import torch
 from matplotlib.axes import Axes
-from matplotlib.ticker import LogFormatterSciNotation
+from matplotlib.ticker import Formatter
 from torch import Tensor
 
 from course_lib.plotting.paper import colour, paper, printed
@@ -86,11 +87,14 @@ def scales(axes: Axes, log: str) -> None:
             axis.set_minor_formatter(_Plain())
 
 
-class _Plain(LogFormatterSciNotation):
-    """Labels the ticks that matplotlib would, as 0.06 rather than as a multiple of a power of ten."""
+class _Plain(Formatter):
+    """Labels as many ticks between powers of ten as there is room for, as 0.06 rather than 6 times 10 to the -2."""
 
     def __call__(self, x: float, pos: int | None = None) -> str:
-        return f"{x:g}" if super().__call__(x, pos) else ""
+        low, high = sorted(self.axis.get_view_interval())
+        decades = math.log10(high / low)
+        shown = "123456789" if decades < 0.4 else "12346" if decades < 1.2 else "125" if decades < 2 else "1"
+        return f"{x:g}" if f"{x:e}"[0] in shown else ""
 
 
 def _tick_each(axes: Axes, across: np.ndarray) -> None:

@@ -28,7 +28,7 @@ def composed(
     width, height = tiles[0].size
     cell = max([width, *(head.width for row in heads for head in row)])  # a long word is wider than its tile
     above = [max(head.height for head in row) + 2 for row in heads]
-    left = max((side.width + 2 * gap for side in sides), default=gap)
+    left = max((side.width + 3 * gap for side in sides), default=gap)
     rows = math.ceil(len(tiles) / columns)
     page = Image.new("RGB", (left + columns * (cell + gap), gap + sum(above) + rows * (height + gap)), PAPER)
     for i, tile in enumerate(tiles):

@@ -34,6 +34,8 @@ def paper(size: tuple[int, int], xlabel: str, ylabel: str) -> Iterator[Axes]:
         FigureCanvasAgg(figure)
         axes = figure.add_subplot()
         axes.set(xlabel=xlabel, ylabel=ylabel)
+        if len(ylabel) <= 2:  # a letter alone is read upright
+            axes.yaxis.label.set(rotation=0, ha="right", va="center")
         yield axes
 
 

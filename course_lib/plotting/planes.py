@@ -50,7 +50,7 @@ def points(
     with paper(size, xlabel, ylabel) as axes:
         for i, (name, cloud) in enumerate(clouds.items()):
             alpha = float(np.clip(40 / len(cloud) ** 0.5, 0.25, 0.9))
-            kind = {"marker": "o^sD"[i % 4], "s": 9, "linewidths": 0, "alpha": alpha}
+            kind = {"marker": "o^sD"[i % 4], "s": 9 if len(cloud) > 60 else 26, "linewidths": 0, "alpha": alpha}
             axes.scatter(*cloud.T, color=colour(i), label=name, **kind)
         _square(axes, limit)
         if len(clouds) > 1:
@@ -132,7 +132,7 @@ def field(
         If the vectors are not finite (M, 2), or `alt` says nothing.
     """
     described(alt)
-    side = torch.linspace(-0.95 * limit, 0.95 * limit, 17)
+    side = torch.linspace(-0.95 * limit, 0.95 * limit, 17 if min(size) > 260 else 13)
     places = torch.cartesian_prod(side, side)
     with torch.no_grad():
         arrows = velocity(places)

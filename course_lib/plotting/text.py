@@ -92,7 +92,7 @@ def table(
         if unknown := set(row) - set(names) if columns is None else set():
             raise ValueError(f"the first row has the columns {names}, another one {sorted(unknown)} besides: name them")
     cells = tuple(tuple(_cell(row.get(name), digits) for name in names) for row in rows)
-    numeric = tuple(all(isinstance(row.get(name, 0), int | float) for row in rows) for name in names)
+    numeric = tuple(all(isinstance(row.get(name), int | float | None) for row in rows) for name in names)
     return Table(names, cells, numeric, caption)
 
 
