@@ -35,8 +35,9 @@ class Energy(NamedTuple):
 
     def __repr__(self) -> str:
         parts = ", ".join(f"{name} {in_words(part, 'J')}" for name, part in self.joules.items())
+        clock = f"{self.seconds:,.0f}" if self.seconds >= 10 else f"{self.seconds:.2g}"
         return (
-            f"{in_words(self.total, 'J')} = {self.total / J_PER_KWH:.3g} kWh in {self.seconds:,.0f} s, "
+            f"{in_words(self.total, 'J')} = {self.total / J_PER_KWH:.3g} kWh in {clock} s, "
             f"{in_words(co2e(self.total), 'g')} CO2e ({WORLD:g} g/kWh, PUE 1): {parts or 'nothing was metered'}"
         )
 

@@ -52,7 +52,8 @@ class Range(NamedTuple):
         return self.low <= number <= self.high
 
     def __str__(self) -> str:
-        return f"{self.low:,.3g}" if self.low == self.high else f"{self.low:,.3g} to {self.high:,.3g}"
+        low, high = (f"{float(f'{bound:.3g}'):,g}" for bound in self)
+        return low if low == high else f"{low} to {high}"
 
 
 def as_range(quantity: Range | float) -> Range:

@@ -98,7 +98,7 @@ class _Plain(Formatter):
 
 
 def _tick_each(axes: Axes, across: np.ndarray) -> None:
-    axes.set_xticks(across, [f"{value:g}" for value in across])
+    axes.set_xticks(across, [f"{value:g}" if value % 1 == 0 else f"{value:.3g}" for value in across])
     axes.set_xticks([], minor=True)
 
 

@@ -45,9 +45,9 @@ def composed(
 
 
 def padded(tile: Image.Image, width: int, height: int) -> Image.Image:
-    """A tile on a larger sheet."""
+    """A tile on a larger sheet, at its top, in the middle."""
     page = Image.new("RGB", (width, height), PAPER)
-    page.paste(tile, (0, 0))
+    page.paste(tile, ((width - tile.width) // 2, 0))
     return page
 
 
