@@ -173,7 +173,8 @@ print(f"without positions, shuffled in is shuffled out: {bare < 1e-6}; with posi
 # %% [markdown]
 # In each direction the product of the codes of places $i$ and $j$ is $\sum_f \cos\big(f\,(i - j)\big)$, over the
 # frequencies $f$ (since $\cos a \cos b + \sin a \sin b = \cos(a - b)$): it depends on how far apart the places are, not
-# on where they are. Here are the products of one place's code with all others, in a grid of 16×16. Move the place.
+# on where they are. Here are the products of one place's code with all others, in a grid of 16×16: the darker, the more
+# alike. Move the place.
 
 # %%
 codes = places_of(16, 16, 64)
@@ -192,7 +193,7 @@ slider(
     near,
     {"column": [0, 3, 6, 9, 12, 15], "row": [2, 7, 13]},
     shown=4,
-    alt="A cross with a bright centre at the chosen place: its own row and column are most like it.",
+    alt="A cross that is darkest at the chosen place: its own row and column are most like it.",
 )
 
 # %% tags=["nbval-check-output"]
@@ -222,7 +223,7 @@ test = partners.partners(pick(smoke=60, laptop=600, gpu=2000), seed=1_000_000)
 def puzzle(i: int, weights: torch.Tensor | None = None, asking: int | None = None) -> torch.Tensor:
     """The marks of a grid as a picture, on a ground that is as dark as `weights` (16, 16) in [0, 1] say."""
     side, cell = partners.SIDE, 20
-    ground = 1 - 2 * (torch.zeros(side, side) if weights is None else weights).expand(1, 3, -1, -1)
+    ground = 1 - 1.3 * (torch.zeros(side, side) if weights is None else weights).expand(1, 3, -1, -1)
     ground = to_uint8(ground.repeat_interleave(cell, 2).repeat_interleave(cell, 3))[0]
     page = Image.fromarray(ground.permute(1, 2, 0).numpy())
     pen = ImageDraw.Draw(page)
@@ -232,7 +233,9 @@ def puzzle(i: int, weights: torch.Tensor | None = None, asking: int | None = Non
         middle = column * cell + cell / 2, row * cell + cell / 2
         ink = INKS[test.colours[i, row, column] - 1]
         around = [m - 7 for m in middle] + [m + 7 for m in middle]
-        pen.ellipse(around, fill=ink, outline="black" if place == asking else ink)
+        pen.ellipse(around, fill=ink)
+        if place == asking:
+            pen.ellipse([m - 10 for m in middle] + [m + 10 for m in middle], outline="black", width=2)
         pen.text(middle, " ABCDEFGH"[test.keys[i, row, column]], fill="white", anchor="mm", font_size=12)
     return torch.from_numpy(np.array(page)).permute(2, 0, 1)
 
@@ -272,7 +275,7 @@ curves(
     levels={"chance": 0.25},
     xlabel="step",
     ylabel="share right in training",
-    caption="Every batch is new. Nothing happens for a hundred steps; then attention has found the rule.",
+    caption="Every batch is new. For some fifty steps nothing happens; fifty later attention has found the rule.",
     alt="The share of right answers of attention rises to almost one; that of the convolution stays low",
 )
 
@@ -418,7 +421,7 @@ cost = nats.mean(dim=0).view(1, 7, 7) / math.log(2)
 costly, cheap = nats.sum(dim=1).argsort()[[-1, -2, -3, -4]], nats.sum(dim=1).argsort()[:4]
 beside(
     [
-        grid(heat(cost / cost.max()), width=140, alt="Bits that each of the 49 places costs on average"),
+        grid(heat(cost / cost.max()), width=180, alt="Bits that each of the 49 places costs on average"),
         grid(
             clothes_of(told_tokens[torch.cat([cheap, costly])].view(-1, 7, 7)),
             columns=4,
@@ -427,9 +430,9 @@ beside(
             alt="Four images that cost few bits, four that cost many",
         ),
     ],
-    titles=[f"bits a place, up to {cost.max():.1f}", "images"],
-    caption="Where the bits go: the middle of the image and its outline are hard to foresee, the ground is free.",
-    alt="Left, a map of bits per place, dark in the middle. Right, plain trousers are cheap, patterned shirts dear",
+    titles=[f"{cost.min():.1f} to {cost.max():.1f} bits a place", f"of {judged:,} test images"],
+    caption="Where the bits go: the middle of the image is hardest to foresee, the corners, mostly ground, are easiest.",
+    alt="Left, a map of bits per place, dark in the middle and pale in the corners. Right, plain trousers are cheap, patterned tops and odd bags dear",
 )
 
 # %% [markdown]
@@ -514,7 +517,8 @@ curves(
 
 # %% [markdown]
 # This is what it draws. Each row begins with the label alone; blue is what has not been said yet. The model commits
-# itself early: once the first rows of tokens say "sleeve", the rest must follow.
+# itself early: once the first rows of tokens say "sleeve", the rest must follow, and an odd beginning, as of the T-shirt
+# here, cannot be taken back.
 
 # %%
 torch.manual_seed(1)
@@ -563,14 +567,14 @@ filled = [torch.full((10, 7, 7), -1), *(state.cpu() for state in filler.sample(1
 
 
 def after(rounds: int):
-    return grid(clothes_of(filled[rounds]), columns=5, alt=f"Ten images after {rounds} of 8 rounds")
+    return grid(clothes_of(filled[rounds]), columns=5, width=345, alt=f"Ten images after {rounds} of 8 rounds")
 
 
 slider(
     after,
     {"rounds": list(range(9))},
-    shown=5,
-    alt="Ten clothes, blue at first; scattered patches appear, then most of each image, then all of it",
+    shown=4,
+    alt="Ten clothes, blue at first; scattered patches appear, then most of each image, then all of it.",
 )
 
 # %% [markdown]
@@ -850,7 +854,7 @@ beside(
     ],
     titles=["gates", "loss, from zero and from a random start"],
     caption="Every block begins as nothing, and opens as far as it is of use.",
-    alt="Left, the gates of all four blocks open during training. Right, the losses of the two starts",
+    alt="Left, the gates of all four blocks open during training, all alike. Right, the loss from zero ends lower than that from a random start",
 )
 
 # %%
@@ -1019,7 +1023,8 @@ for wrong in ("a large red dog left of a small blue star", "", "a large red circ
 # ### Which word does what?
 #
 # Cross-attention can be watched: for each of the 8×8 places, how much it takes from each word. The maps are averaged
-# over steps and heads, and shown for one word at a time. Move the slider over the words.
+# over steps and heads, and shown for one word at a time, the darkest place being where that word is looked at most. Move
+# the slider over the words.
 
 # %%
 caption = "a large red circle left of a small blue star"
@@ -1107,7 +1112,7 @@ def guided_pictures(w: float):
 slider(
     guided_pictures,
     {"guidance w": strengths},
-    shown=3,
+    shown=4,
     alt="Pictures of a red star, a yellow square, a green circle and a blue triangle, each held out, beside another thing.",
 )
 
@@ -1166,7 +1171,7 @@ reads = read(pictures["held-out pairs"])
 grid(
     pictures["held-out pairs"][failed],
     columns=4,
-    titles=[f"asked: {asked_of['held-out pairs'].captions[i]} | read: {reads[i] or 'nothing'}" for i in failed],
+    titles=[f"asked: {asked_of['held-out pairs'].captions[i]}\nread: {reads[i] or 'nothing'}" for i in failed],
     caption="Failures on held-out pairs.",
     alt="Up to four drawn scenes that are not what was asked for, with what was asked and what they show",
 )
@@ -1200,15 +1205,16 @@ reads = read(pictures_turned[:4])
 grid(
     pictures_turned[:4],
     columns=4,
-    titles=[f"asked: {c} | read: {r or 'nothing'}" for c, r in zip(captions_turned, reads)],
+    titles=[f"asked: {c}\nread: {r or 'nothing'}" for c, r in zip(captions_turned, reads)],
     caption="Told from the other side.",
-    alt="Four drawn scenes; each shows the right things, but in the order in which they were named",
+    alt="Four drawn scenes; where both things are there, they stand in the order in which they were named, and not as they should",
 )
 
 # %% [markdown]
-# The right things, in the wrong order: a word whose vector was never trained is an accident, and the model goes by what
-# it has learned, that the first thing named stands first. It knows the *grammar of its captions*, not the language.
-# Held-out pairs, which obey the same grammar, did not show that. What one has not tested, one does not know.
+# In six pictures of seven the right things, but in the wrong order; in the others, as in the first two above, a thing is
+# missing or wrong besides. A word whose vector was never trained is an accident, and the model goes by what it has
+# learned, that the first thing named stands first. It knows the *grammar of its captions*, not the language. Held-out
+# pairs, which obey the same grammar, did not show that. What one has not tested, one does not know.
 #
 # ## 8 · Real pictures
 #
@@ -1330,7 +1336,7 @@ grid(
 #
 # Can one measure whether a picture fits a caption *without* an exact reader? **CLIP** (Radford et al. 2021) learns it from
 # pairs alone: an encoder for images and one for captions, trained so that in a batch each image is nearest to its own
-# caption. Most text-to-image models read their captions with it, and are graded by it.
+# caption. Many text-to-image models read their captions with it, and most are graded by it.
 
 # %%
 show_code(Clip.loss)
@@ -1530,7 +1536,7 @@ seen_there = [str(scene) if scene else "nothing" for scene in read(to_uint8(judg
 grid(
     judged_pictures,
     columns=3,
-    width=480,
+    width=560,
     titles=["the true picture", "noise, after climbing", "true, forged by six levels"],
     caption=f"The exact reader sees: {'; '.join(seen_there)}.",
     alt="A red circle left of a blue star; coloured noise; the same scene as the first with a faint texture",

@@ -56,6 +56,7 @@ from course_lib.experiments import read as read_log
 from course_lib.metrics import auroc
 from course_lib.model import last
 from course_lib.plotting import beside, curves, grid, show_code, table
+from course_lib.plotting.marks import Mark, marks
 from course_lib.recipes import faces_skewed
 from course_lib.widgets import slider
 
@@ -131,7 +132,7 @@ curves(
     ylabel="share that fits the stereotype",
     levels={"in the data": 0.8, "independent": 0.5},
     caption="1,000 faces at each scale, half of them asked for a hat; the reader's errors are taken out.",
-    alt="The share rises with guidance from one half to nearly one, a little below the formula; two remedies stay near one half",
+    alt="The share rises with guidance from one half to nearly one, a little below the formula; with balanced guidance it stays below two thirds, trained with weights near one half",
 )
 
 # %% [markdown]
@@ -162,7 +163,7 @@ table(
 # Remedies have costs of their own. Both need somebody to say *which* attribute is to be balanced, in words that the
 # model knows; what nobody thought of stays as it was. And "one half" is a decision, not a measurement: whether a model
 # should show the world as it is photographed, as it is, or as it should be, and in pictures of *whom* and *when*. In
-# February 2024 a large firm balanced historical scenes as well, and had to switch off the drawing of people.
+# February 2024 Google's Gemini balanced historical scenes as well, and its drawing of people had to be switched off.
 #
 # **Erasure** is the other half of representation, and harder to see. Look at who is *missing*: recall, the share of real
 # faces that have a neighbour among the drawn ones, falls as guidance rises.
@@ -205,12 +206,14 @@ grid(
     titles=["other photographs", *drawn],
     width=560,
     caption="Fingerprints of three generators, frequency 0 in the middle; full colour is a factor of ten.",
-    alt="Four spectra: other photographs are white, the GAN, the VAE and the flow each have a pattern of orange and blue",
+    alt="Four spectra: other photographs and the GAN are nearly white, the VAE is deep blue but for a cross in the middle, the flow pale blue towards the corners",
 )
 
 # %% [markdown]
-# Each has a hand of its own. So a detector trained on one hand need not know another. Rows: whose pictures it was
-# trained on (380 of them, and as many photographs); columns: whose pictures it is shown.
+# The VAE's hand is plain: nearly all fine detail is missing. The flow lacks a little of it. The GAN's spectrum is no
+# further from that of photographs than other photographs are. So what gives one generator away need not give away
+# another. Rows: whose pictures a detector was trained on (380 of them, and as many photographs); columns: whose
+# pictures it is shown.
 
 # %%
 judges = {run.name: run.results for run in read_log("detectors")}
@@ -383,7 +386,8 @@ grid(
     torch.cat([pixels[:10].cpu() for pixels in clothes.values()]),
     columns=min(10, n_waves),
     row_titles=list(clothes),
-    alt="Clothes drawn from plain noise above the same with the key written into the noise",
+    caption="The same noises without the key and with it: other pictures, and nothing in them that one could see.",
+    alt="Clothes drawn from plain noise above others that came from the same noise with the key in it: neither row looks marked",
 )
 
 
@@ -425,9 +429,9 @@ slider(
 # pictures, or with the model.
 
 # %%
-marks = {run.name: run.results for run in read_log("watermarks")}
+marked = {run.name: run.results for run in read_log("watermarks")}
 attacks_seen = sorted(
-    {name.split(":")[0] for results in marks.values() for name in results if name.endswith(": found")}
+    {name.split(":")[0] for results in marked.values() for name in results if name.endswith(": found")}
 )
 order = [
     "nothing",
@@ -453,7 +457,7 @@ table(
                 if f"{name}: found" in r
                 else "–"
             )
-            for mark, r in marks.items()
+            for mark, r in marked.items()
         }
         for name in order
         if name in attacks_seen
@@ -466,6 +470,10 @@ table(
 # decoded by another model; waves lose it in a mirror, rings do not. But somebody who has collected 24 marked pictures and
 # takes their mean is through: subtract it, and the mark is gone from all others; add it to a photograph, and the photograph
 # is "generated", in every case. A secret that is the same in each picture is in their mean.
+#
+# And look at the row "real". A p-value of 1 % should accuse one in a hundred of the innocent, and the rings
+# accuse six in a hundred photographs. The promise is exact *over keys* (other keys accuse 0.9 % of them, as logged); but a
+# firm has one, photographs of clothes have much in common, and an unlucky key accuses again and again.
 #
 # The mark in the **tokens** has the opposite character: with another table at each place there is no mean, and nobody
 # forges it. But it dies of a blur, a crop, a mirror, another decoder: of whatever changes the tokens. A longer context
@@ -547,7 +555,7 @@ curves(
     xlabel="training images (8 × 8 digits)",
     ylabel="share of samples",
     levels={"nothing memorised": 0.5},
-    caption="One small flow, equal steps. Copies: at most half as far from a training image as from any other.",
+    caption="One small flow, equal steps. Copies: less than half as far from a training image as from any that was held out.",
     alt="With few images nearly all samples are copies; the share falls with the set, while nearness to training stays above one half",
 )
 
@@ -565,7 +573,7 @@ canaries = next(run for run in memory if run.name == "canaries")
 beside(
     [
         curves(
-            {name: mean_of(runs, "extracted") for name, runs in repeated.items()},
+            {kept: mean_of(runs, "extracted") for kept, runs in zip(("kept", "taken out"), repeated.values())},
             x=copies,
             log="x",
             xlabel="times in the set",
@@ -583,14 +591,16 @@ beside(
             alt="Exposure of canaries rises to ten bits, the earlier the more often they stand in the set",
         ),
     ],
-    caption="Left: training images that some sample copies. Right: canaries that stand 1 to 64 times; ten bits are all there are.",
-    alt="Extraction against the number of copies, and exposure of canaries over the steps of training",
+    caption="Left: training images that some sample copies, duplicates kept or taken out. Right: canaries that stand 1 to 64 times; "
+    "ten bits are all there are.",
+    alt="Left, the share of training images that samples copy rises from 0 for those that stand once to 1 for those that stand 32 times, and is next to 0 once duplicates were taken out. Right, the exposure of canaries rises to ten bits, the earlier the more often they stand in the set",
 )
 
 # %% [markdown]
 # To take near-duplicates out (`near_duplicates`) ends the copying. It does not protect the canaries: a full training
-# learns even the pattern that stood there *once*, and a duplicate only makes it known sooner. That nothing is copied in
-# the samples does not mean that nothing was memorised.
+# learns even the pattern that stood there *once* (all ten bits, as logged; the figure shows the first 160 of 1,000 steps),
+# and a duplicate only makes it known sooner. That nothing is copied in the samples does not mean that nothing was
+# memorised.
 
 # %% [markdown]
 # **Membership.** Can one tell from the loss whether a picture was in the training set? At each noise level, and for growing
@@ -651,17 +661,22 @@ meter.energy()
 # %%
 metered = {run.name: run.results for run in read_log("energy")}
 seen_excess = lambda name: max(metered[name]["excess"], 0.01)  # below 0.01 is within the noise of 500 pictures
-of_flow = ["fashion_flow, 1 evaluations"] + [f"fashion_flow, {n} evaluations" for n in (2, 4, 8, 16)]
-others_of = {"fashion_gan": "GAN", "fashion_raster": "tokens, one by one", "fashion_scales": "tokens by scale"}
-curves(
-    {"flow, 1 to 16 evaluations": [seen_excess(name) for name in of_flow]},
-    x=[metered[name]["joules each"] for name in of_flow],
-    log="xy",
+of_flow = {f"{n} evaluation{'s' * (n > 1)}": f"fashion_flow, {n} evaluations" for n in (1, 2, 4, 8, 16)}
+others_of = {"GAN": "fashion_gan", "tokens, one by one": "fashion_raster", "tokens by scale": "fashion_scales"}
+priced = {}
+for group, names in (("flow", of_flow), ("others", others_of)):
+    for short, name in names.items():
+        excess = seen_excess(name)
+        priced[short] = Mark(metered[name]["joules each"], excess, excess, excess, group)
+marks(
+    priced,
     xlabel="joules a picture",
     ylabel="excess distance",
-    levels={f"{short}, {metered[name]['joules each']:.2g} J": seen_excess(name) for name, short in others_of.items()},
-    caption="What a flow's picture is worth for its price, and three others at theirs (dotted). 500 pictures each.",
-    alt="The flow's distance falls steeply with the joules spent; the GAN reaches the middle of that curve for a fortieth of the price",
+    log="xy",
+    joined=[list(of_flow)],
+    size=(640, 360),
+    caption="To the left: cheaper. Downwards: better; 0.01 stands for all that is less. 500 pictures each.",
+    alt="The flow's distance falls steeply with the joules spent; the GAN is as good as the middle of that line for a fortieth of the price, the two token models for a third",
 )
 
 # %% [markdown]
@@ -726,12 +741,12 @@ table(
         }
         for training in footprint.LARGE
     ],
-    caption="Hours × watts × PUE × grid. Our range should hold what the source states; making the hardware and failed runs are left out.",
+    caption="Hours × watts × PUE × grid. Our range should hold what the source states, to a percent; making the hardware and failed runs are left out.",
 )
 
 # %% [markdown]
 # A training is paid once. A picture is paid each time, and a service draws millions a day: at the thousandths of a
-# kilowatt-hour that Luccioni et al. (2024) measured, drawing overtakes training after some weeks. Whoever makes the
+# kilowatt-hour that Luccioni et al. (2024) measured, drawing overtakes such a training within weeks. Whoever makes the
 # picture cheaper (sections 6 and 9 of module 3: fewer evaluations) saves more than whoever trains greener; though
 # cheaper pictures usually mean more pictures.
 #
@@ -753,32 +768,34 @@ Markdown("###" + re.sub(r"\[(.+?)\]\(\.\./.+?\)", r"\1", card))  # a heading of 
 #
 # **Deepfakes.** In 2019, 96 % of the deepfake videos that one survey found online were pornography, nearly all of women
 # who had not agreed (Ajder et al. 2019). In January 2024 a cloned voice of the President told voters of New Hampshire
-# to stay at home; the caller's consultant was fined six million dollars. Early in 2024 a clerk in Hong Kong transferred
-# 25 million dollars after a video call in which every other participant was synthetic. *Which of detectors, marks and
-# manifests would have helped in each?*
+# to stay at home; the political consultant who had ordered the calls was fined six million dollars. Early in 2024 a clerk
+# in Hong Kong transferred 25 million dollars after a video call in which every other participant was synthetic. *Which of
+# detectors, marks and manifests would have helped in each?*
 #
 # **Consent and data.** LAION-5B, from which Stable Diffusion learned, was a list of links to pictures that people had
 # put on the web for something else. Birhane et al. (2021) found slurs and pornography in its predecessor; Thiel (2023)
-# found images of child abuse in it, and it was withdrawn. MS-Celeb-1M, ten million faces of people who were not asked,
-# was withdrawn in 2019 and is still passed on. *What would a datasheet have had to say? What does withdrawal mean, once
-# models are trained?*
+# found links to images of child sexual abuse in it, it was withdrawn, and a cleaned list came out in 2024. MS-Celeb-1M,
+# ten million faces of people who were not asked, was withdrawn in 2019 and is still passed on. *What would a datasheet
+# have had to say? What does withdrawal mean, once models are trained?*
 #
 # **Labour.** The filters that keep such content from users were trained by people who looked at it. TIME (Perrigo 2023)
 # reported that workers in Kenya labelled such content, most of it text, for less than two dollars an hour. *Where would
 # that stand on a model card?*
 #
 # **Artists.** A style cannot be owned; a picture can. Carlini et al. (2023) extracted training images from Stable Diffusion,
-# nearly all of them duplicated many times. Courts see it differently from country to country: Andersen v. Stability AI is
-# before a court in California; in Getty Images v. Stability AI (London, November 2025) a model's weights were not held to
-# be a copy of what it learned; Thaler v. Perlmutter (Washington, March 2025) holds that a machine is no author. Glaze (Shan et
-# al. 2023) perturbs pictures so that models mislearn them. *Is a model that draws in your style without a copy of any of
-# your pictures a wrong? Which of section 5's three measures would you bring before a court?*
+# nearly all of them duplicated many times. Courts see it differently from country to country. In Getty Images v.
+# Stability AI (London, 4 November 2025) a model's weights were held to be no copy of what it learned; a week later, in
+# GEMA v. OpenAI (Munich, 11 November), lyrics that a language model can be made to recite were held to be copied in its
+# weights. Neither is the last word. Andersen v. Stability AI began in California in 2023; Thaler v. Perlmutter
+# (Washington, March 2025) holds that a machine is no author. Glaze (Shan et al. 2023) perturbs pictures so that models
+# mislearn their style. *Is a model that draws in your style without a copy of any of your pictures a wrong? Which of
+# section 5's three measures would you bring before a court?*
 #
-# **Regulation.** The European Union's AI Act (Regulation 2024/1689, article 50) asks providers to mark synthetic
-# content in a machine-readable way, "effective, interoperable, robust and reliable as far as this is technically
-# feasible". China has required visible and hidden labels since September 2025; the United States' Take It Down Act
-# (May 2025) makes platforms remove intimate fakes within 48 hours of a complaint. *Given the table of section 3: what
-# is technically feasible?*
+# **Regulation.** The European Union's AI Act (Regulation 2024/1689, article 50) asks providers, since August 2026, to mark
+# synthetic content in a machine-readable way, "effective, interoperable, robust and reliable as far as this is
+# technically feasible". China has required visible and hidden labels since September 2025; the United States' Take It
+# Down Act (May 2025) makes platforms remove intimate fakes within 48 hours of a complaint. *Given the table of section 3:
+# what is technically feasible?*
 #
 # **Who decides.** Bianchi et al. (2023) and Luccioni et al. (2023, *Stable Bias*) found in deployed models what section 1
 # planted. *Who should choose the share, for "a doctor" and for "a senator in 1800"? What should a model do if nobody chose?*
@@ -829,13 +846,13 @@ table(
         {
             "experiment": "mark in the noise, found: untouched / JPEG 30 / through a VAE",
             "result": " / ".join(
-                f"{marks['noise, waves'][f'{name}: found']:.2f}" for name in ("nothing", "JPEG 30", "VAE")
+                f"{marked['noise, waves'][f'{name}: found']:.2f}" for name in ("nothing", "JPEG 30", "VAE")
             ),
             "expected": "a key in the noise survives",
         },
         {
             "experiment": "forged onto photographs by a mean: noise / tokens",
-            "result": f"{marks['noise, waves']['forged by means: found']:.2f} / {marks['tokens, context 1']['forged by means: found']:.2f}",
+            "result": f"{marked['noise, waves']['forged by means: found']:.2f} / {marked['tokens, context 1']['forged by means: found']:.2f}",
             "expected": "one secret for all can be averaged out",
         },
         {
