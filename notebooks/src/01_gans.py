@@ -121,9 +121,9 @@ for step in range(pick(smoke=60, laptop=800, gpu=800)):
 assert history[-1][0] > history[0][0]
 
 # %% [markdown]
-# Move the slider through the game. Wherever there are samples, the judge (orange) is close to the best possible one
-# (green), although it knows nothing of densities. The generator's density walks to where the judge sees reality; when
-# it has arrived, the judge says one half to everything.
+# Move the slider through the game. After a few rounds the judge (orange) is, wherever there are samples, close to the
+# best possible one (green), although it knows nothing of densities. The generator's density walks to where the judge
+# sees reality; when it has arrived, the judge says one half to everything.
 
 # %%
 places = torch.linspace(-4, 4, 321)
@@ -162,7 +162,7 @@ shown_steps = [round((len(history) - 1) * share) for share in (0, 0.05, 0.1, 0.2
 slider(
     judged,
     {"step": shown_steps},
-    shown=3,
+    shown=4,
     alt="The generator's density moves onto the data's, and the judge becomes flat at one half.",
 )
 
@@ -178,7 +178,7 @@ value_reached = curves(
 )
 parameters = curves(
     {"a": [h[0] for h in history], "|b|": [abs(h[1]) for h in history]},
-    levels={"1.5": 1.5, "0.5": 0.5},
+    levels={"mean": 1.5, "width": 0.5},
     xlabel="step of the generator",
     ylabel="parameter",
     size=(345, 250),
@@ -207,7 +207,7 @@ table(
         {"last 50 steps": "width of the samples", "measured": end["width"], "at the equilibrium": 0.5},
         {"last 50 steps": "value of the game", "measured": -end["value"], "at the equilibrium": -math.log(4)},
         {"last 50 steps": "distance of D from D*", "measured": off, "at the equilibrium": 0.0},
-        {"last 50 steps": f"the same at step {halfway}, on the way", "measured": off_best(halfway)},
+        {"last 50 steps": f"the same, but at step {halfway}", "measured": off_best(halfway)},
     ]
 )
 
@@ -259,7 +259,7 @@ beside(
             alt="The pull of log(1-D) falls exponentially, that of -log D grows, that of Wasserstein is one",
         ),
     ],
-    caption="At six widths Jensen–Shannon is within a hundredth of log 2, and its pull is down to a hundredth.",
+    caption="At six widths Jensen–Shannon is within a hundredth of log 2, and its pull is down to about a hundredth.",
     alt="Two charts against the distance of two Gaussians: divergences, and the pull on the samples",
 )
 
@@ -439,7 +439,7 @@ def played(gamma: float):
         limit=1.6,
         xlabel="θ",
         ylabel="ψ",
-        size=(228, 240),
+        size=(228, 222),
         caption=f"λ = {value.real:+.2f}" + (f" ± {value.imag:.2f} i" if value.imag else ", the slower one"),
         alt=f"Path of the players at gamma {gamma}",
     )
@@ -572,7 +572,7 @@ beside(
         points(
             {"data": mixture.sample(500, seed=1)[0], "drawn": clouds[-1][:500]},
             limit=1.1,
-            size=(230, 250),
+            size=(230, 230),
             alt=f"Samples of {name}: {counts[-1].modes} modes of 25, quality {counts[-1].quality:.2f}",
         )
         for name, (counts, clouds) in lived.items()
@@ -602,7 +602,7 @@ beside(
             size=(345, 260),
             alt=f"{label} of three games during training",
         )
-        for curve, label, levels in (("modes", "modes found", {"all": 25}), ("quality", "high quality", {}))
+        for curve, label, levels in (("modes", "modes found", {"all": 25}), ("quality", "share of high quality", {}))
     ],
     caption=f"Mean of {len(by_game['R3GAN'])} seeds, {logged[0].steps:,} steps each.",
     alt="Two charts for three games during training: modes found, and share of samples of high quality",
@@ -627,6 +627,11 @@ assert complete >= 4
 fewest = {name: min(int(run.results["modes"]) for run in runs) for name, runs in by_game.items()}
 
 # %% [markdown]
+# The non-saturating game finds nearly every mode and then forgets a quarter of them, while the quality of its samples
+# rises above the others': judged one by one, they are the best. WGAN-GP and R3GAN keep 24 or 25. Whether a generator
+# draws well and whether it draws everything are two questions.
+
+# %% [markdown]
 # ### Mode collapse
 #
 # Here is the loss of modes at its worst. It is the same non-saturating game, but its optimiser has momentum 0.9, as is
@@ -648,7 +653,7 @@ def collapse(look: int):
     return points(
         {"data": mixture.sample(600, seed=1)[0], "drawn": seen[look - 1][:600]},
         limit=1.3,
-        size=(230, 250),
+        size=(230, 230),
         caption=f"{collapsed[look - 1].modes} of 25 modes",
         alt=f"Samples at look {look}: {collapsed[look - 1].modes} modes of 25",
     )
@@ -667,7 +672,7 @@ table(
         {
             "training": name,
             "modes found, mean of the looks": sum(c.modes for c in counts) / len(counts),
-            "fewest": min(c.modes for c in counts[len(counts) // 2 :]),
+            "fewest, second half": min(c.modes for c in counts[len(counts) // 2 :]),
             "mean spread of the samples": sum(x.std(dim=0).mean().item() for x in clouds) / len(clouds),
         }
         for name, (counts, clouds) in {"non-saturating, momentum 0.9": (collapsed, seen), **lived}.items()
@@ -823,7 +828,7 @@ grid(
     columns=10,
     row_titles=["last", "averaged"],
     caption="The same noise through the weights of the last step and through their average.",
-    alt="Two rows of ten clothes: those from the averaged weights are cleaner",
+    alt="Two rows of the same ten clothes: those from the averaged weights are a little smoother",
 )
 
 # %% [markdown]
@@ -876,7 +881,8 @@ grid(
     torch.cat([novel, clothes.x[gaps.argmin(dim=1)]]),
     columns=10,
     row_titles=["drawn", "nearest real"],
-    caption=f"Mean distance to the nearest: {gaps.amin(dim=1).mean():.1f}; from one real image to the next: {among_real:.1f}.",
+    caption=f"Mean distance to the nearest: {gaps.amin(dim=1).mean():.1f}, where a copy's is 0; from one real image to the "
+    f"next: {among_real:.1f}.",
     alt="Ten drawn clothes above their nearest real neighbours: alike in kind, different in detail",
 )
 
@@ -1175,8 +1181,11 @@ def student(adversarial: bool) -> nn.Module:
     torch.manual_seed(0)
     net, judge = perceptron(), perceptron()
     score = lambda x, y=None: judge(x)[:, 0]
-    teach, judge_step = (torch.optim.Adam(m.parameters(), lr=1e-3, betas=(0.0, 0.99)) for m in (net, judge))
-    for _ in range(pick(smoke=20, laptop=1500, gpu=3000)):
+    teach, judge_step = (torch.optim.Adam(m.parameters(), betas=(0.0, 0.99)) for m in (net, judge))
+    count = pick(smoke=20, laptop=1500, gpu=3000)
+    for i in range(count):
+        for group in teach.param_groups + judge_step.param_groups:
+            group["lr"] = 2e-3 * (1 - i / count)  # ever smaller circles
         u, v = circle_points(256)
         guess = net(torch.cat([u, torch.randn(256, 1)], dim=1))
         real, fake = torch.cat([u, v], dim=1), torch.cat([u, guess], dim=1)
@@ -1184,7 +1193,7 @@ def student(adversarial: bool) -> nn.Module:
         if adversarial:
             still = fake.detach()
             judged = games.relativistic.discriminator(score(real), score(still))
-            judged = judged + 0.5 * penalties.both_sides(score, real, still, torch.zeros(256))
+            judged = judged + 0.1 * penalties.both_sides(score, real, still, torch.zeros(256))
             judge_step.zero_grad(), judged.backward(), judge_step.step()
             loss = games.relativistic.generator(score(real), score(fake))
         teach.zero_grad(), loss.backward(), teach.step()
@@ -1209,11 +1218,12 @@ beside(
         for name, guess in answers.items()
     ],
     titles=list(answers),
-    alt="Left, answers on a line through the middle of the circle. Right, answers on the circle",
+    caption="The mean of two right answers is wrong. A judge asks for one or the other.",
+    alt="Left, answers on a line through the middle of the circle. Right, nearly all answers on the circle",
 )
 
 # %% [markdown]
-# The adversarial answers lie on the circle, and their squared error is *worse*: the error of a guess drawn from the
+# Nearly all adversarial answers lie on the circle, and their squared error is *worse*: the error of a guess drawn from the
 # right distribution is exactly twice that of the mean (Blau & Michaeli 2018), here $2 \times 0.32$. No single number
 # says which is better. That trade is the subject of super-resolution in module 6.
 
