@@ -1,9 +1,13 @@
 """A whole run under a progress bar, which can be stopped and taken up again."""
 
 import math
+import os
+import signal
+import threading
 import time
 import warnings
 from pathlib import Path
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -37,8 +41,9 @@ class Curves(dict[str, Tensor]):
 def fit(training: train_steps, *, ema: Ema | None = None, resume: Path | str | None = None) -> Curves:
     """Train to the end under a progress bar.
 
-    An interruption (the stop button, Ctrl-C) ends the run early and keeps what was learned. Several processes
-    cannot agree on a last step then: their run goes on from the state that was last saved, two minutes old at most.
+    An interruption (the stop button, Ctrl-C) ends the run after the step that it hits and keeps what was learned; a
+    second one does not wait for the step. Several processes cannot agree on a last step then: their run goes on from
+    the state that was last saved, two minutes old at most.
 
     Parameters
     ----------
@@ -58,14 +63,14 @@ def fit(training: train_steps, *, ema: Ema | None = None, resume: Path | str | N
     Raises
     ------
     ValueError
-        If a loss becomes infinite or NaN, or the file at `resume` belongs to another run.
+        If a loss becomes infinite or NaN, or the file at `resume` belongs to another run or cannot be written.
     """
     meter = Meter(training.model.device)
     keeper = _Keeper(training, ema, meter, Path(resume)) if resume else None
     history = _History()
     name, quiet = type(training.model).__name__, not training.team.first
     bar = tqdm(total=training.steps, initial=training.done, desc=name, unit="step", disable=quiet)
-    with bar, meter:
+    with bar, meter, _Interruption() as interruption:
         try:
             for step in training:
                 history.add(step)
@@ -76,6 +81,7 @@ def fit(training: train_steps, *, ema: Ema | None = None, resume: Path | str | N
                     bar.set_postfix(history.read())
                     if keeper:
                         keeper.save_if_due()
+                interruption.raise_if_due()
         except KeyboardInterrupt:
             if training.team.size > 1:
                 raise
@@ -90,6 +96,33 @@ def fit(training: train_steps, *, ema: Ema | None = None, resume: Path | str | N
 def _spent(team: Team, meter: Meter) -> Energy:
     """By all processes."""
     return together(team.gathered(meter.energy()))
+
+
+class _Interruption:
+    """Holds Ctrl-C back until a step is whole, or half an update would be saved and a resumed run differ."""
+
+    def __init__(self) -> None:
+        self.due = False
+        # Only the main thread may ask, and whoever has another handler than Python's own has reasons for it.
+        main = threading.current_thread() is threading.main_thread()
+        self.mine = main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+    def __enter__(self) -> Self:
+        if self.mine:
+            signal.signal(signal.SIGINT, self._note)
+        return self
+
+    def __exit__(self, *error) -> None:
+        if self.mine:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def _note(self, *received) -> None:
+        self.raise_if_due()  # asked for twice: at once
+        self.due = True
+
+    def raise_if_due(self) -> None:
+        if self.due:
+            raise KeyboardInterrupt
 
 
 class _History:
@@ -128,6 +161,8 @@ class _Keeper:
         self.team, self.meter, self.path = training.team, meter, path
         self.parts = {"training": training} | ({"ema": ema} if ema else {})
         self.saved_at = time.monotonic()
+        if self.team.first and not os.access(path.parent, os.W_OK):
+            raise ValueError(f"{path} cannot be written: {path.parent} must be a folder that takes new files")
         if state := self.team.told(self._read() if self.team.first and path.exists() else None):
             self._load(state)
 

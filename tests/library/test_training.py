@@ -1,5 +1,6 @@
 """The loop, the average, the interruption and the resumption."""
 
+import signal
 from functools import partial
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 from torch import nn
 
 from course_lib.data.images import Batch, Images
-from course_lib.model import Model
+from course_lib.model import Model, Objective
 from course_lib.training import Ema, adamw, constant, fit, train_steps, warmup_cosine
 
 
@@ -114,6 +115,51 @@ def _interrupted(at: int):
         if index == at:
             raise KeyboardInterrupt
         yield batch
+
+
+class Pair(Line):
+    """Two players, slope and intercept; Ctrl-C comes in the 18th step, after the first one has moved."""
+
+    def __init__(self, hit: int | None = None) -> None:
+        super().__init__()
+        self.left = hit
+
+    def objectives(self) -> list[Objective]:
+        return [
+            Objective("slope", self.loss, [self.layer.weight]),
+            Objective("intercept", self._hit, [self.layer.bias]),
+        ]
+
+    def _hit(self, batch: Batch) -> dict[str, torch.Tensor]:
+        if self.left == 0:
+            signal.raise_signal(signal.SIGINT)
+        self.left = None if self.left is None else self.left - 1
+        return self.loss(batch)
+
+
+def test_ctrl_c_in_the_middle_of_a_step_waits_for_its_end(tmp_path):
+    def run(model: Model, **resume) -> Ema:
+        ema = Ema(model, decay=0.9)
+        fit(train_steps(model, batches(), 40, lr_factor=warmup_cosine(40, warmup=5)), ema=ema, **resume)
+        return ema
+
+    torch.manual_seed(0)
+    whole, torn, resumed = Pair(), Pair(hit=17), Pair()
+    torn.load_state_dict(whole.state_dict())
+    ema = run(whole)
+    with pytest.warns(UserWarning, match="stopped at step 18 of 40"):
+        run(torn, resume=tmp_path / "run.state")
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    again = run(resumed, resume=tmp_path / "run.state")
+    assert torch.equal(weights(resumed), weights(whole))
+    assert torch.equal(weights(again.model), weights(ema.model))
+
+
+def test_a_state_that_cannot_be_written_is_told_before_the_run(model, tmp_path):
+    before = weights(model)
+    with pytest.raises(ValueError, match="cannot be written"):
+        fit(train_steps(model, batches(), 3), resume=tmp_path / "missing" / "run.state")
+    assert torch.equal(weights(model), before)
 
 
 def test_an_interruption_keeps_what_was_learned(model):
