@@ -73,10 +73,10 @@ def load(path: Path | str) -> Model:
     header, weights = _read(Path(path))
     if _sha256(weights) != header["sha256"]:
         raise ValueError(f"{path} is damaged: its weights do not have the hash that it states. Fetch it again.")
-    model = _class(header["model"], path)(**header["config"])
     try:
+        model = _class(header["model"], path)(**header["config"])
         model.load_state_dict(weights)
-    except RuntimeError as error:
+    except (TypeError, RuntimeError) as error:
         raise ValueError(f"{path} does not fit {header['model']}, perhaps of another version: {error}") from error
     return model.eval()
 

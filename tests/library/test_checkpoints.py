@@ -98,6 +98,12 @@ def test_a_config_that_does_not_fit_the_weights(path):
         load(path)
 
 
+def test_a_config_of_another_version(path):
+    rewritten(path, lambda header, weights: header["config"].update(registers=4))
+    with pytest.raises(ValueError, match="perhaps of another version: .*registers"):
+        load(path)
+
+
 def test_every_shipped_checkpoint_loads_and_states_its_metric():
     assert {"fashion_features", "fashion_flow"} <= set(available())
     for name in available():
