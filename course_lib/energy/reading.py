@@ -86,6 +86,7 @@ def in_words(value: float, unit: str) -> str:
     >>> in_words(36_000, "J"), in_words(0.0048, "g")
     ('36 kJ', '4.8 mg')
     """
+    value = float(f"{value:.3g}")  # before the prefix is chosen: 999.9 J are 1 kJ
     power = 3 * math.floor(math.log10(abs(value)) / 3) if value else 0
     power = min(max(power, min(PREFIXES)), max(PREFIXES))
     return f"{value / 10.0**power:.3g} {PREFIXES[power]}{unit}"

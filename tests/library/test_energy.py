@@ -185,7 +185,16 @@ def test_carbon_is_energy_times_intensity_times_pue():
 
 @pytest.mark.parametrize(
     ("value", "told"),
-    [(0, "0 J"), (1, "1 J"), (999, "999 J"), (12_345, "12.3 kJ"), (2e-5, "0.02 mJ"), (5e16, "5e+04 TJ")],
+    [
+        (0, "0 J"),
+        (1, "1 J"),
+        (999, "999 J"),
+        (999.9, "1 kJ"),
+        (0.9999, "1 J"),
+        (12_345, "12.3 kJ"),
+        (2e-5, "0.02 mJ"),
+        (5e16, "5e+04 TJ"),
+    ],
 )
 def test_numbers_get_prefixes(value, told):
     assert in_words(value, "J") == told
