@@ -12,6 +12,7 @@ Xiao, Rasul and Vollgraf 2017, Fashion-MNIST: a Novel Image Dataset (MIT licence
 
 import gzip
 import warnings
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -114,7 +115,7 @@ def read_idx(folder: Path, split: str) -> Images:
             pixels = np.frombuffer(file.read(), np.uint8, offset=16).reshape(-1, 1, 28, 28)
         with gzip.open(folder / f"{PREFIX[split]}-labels-idx1-ubyte.gz") as file:
             labels = np.frombuffer(file.read(), np.uint8, offset=8)
-    except (OSError, EOFError, ValueError) as error:
+    except (OSError, EOFError, zlib.error, ValueError) as error:
         raise ValueError(f"{folder} does not hold the four whole .gz files of Fashion-MNIST: {error}") from error
     return Images(torch.from_numpy(pixels.copy()), torch.from_numpy(labels.astype(np.int64)), CLASSES)
 

@@ -81,6 +81,15 @@ def test_others_refuses_where_the_full_set_is_missing(no_source):
 
 
 @pytest.mark.skipif(not module.DEBIAN.exists(), reason="Debian's dataset-fashion-mnist is not installed")
+def test_a_damaged_file_is_refused(folder):
+    path = folder / "train-images-idx3-ubyte.gz"
+    data = bytearray(path.read_bytes())
+    data[40:80] = b"\xff" * 40
+    path.write_bytes(bytes(data))
+    with pytest.raises(ValueError, match="does not hold the four"):
+        read_idx(folder, "train")
+
+
 def test_bundled_and_others_make_the_whole():
     whole, bundled, rest = fashion(full=True), fashion(), others()
     assert len(whole) == 60_000
