@@ -791,11 +791,11 @@ Markdown("###" + re.sub(r"\[(.+?)\]\(\.\./.+?\)", r"\1", card))  # a heading of 
 # mislearn their style. *Is a model that draws in your style without a copy of any of your pictures a wrong? Which of
 # section 5's three measures would you bring before a court?*
 #
-# **Regulation.** The European Union's AI Act (Regulation 2024/1689, article 50) asks providers, since August 2026, to mark
-# synthetic content in a machine-readable way, "effective, interoperable, robust and reliable as far as this is
-# technically feasible". China has required visible and hidden labels since September 2025; the United States' Take It
-# Down Act (May 2025) makes platforms remove intimate fakes within 48 hours of a complaint. *Given the table of section 3:
-# what is technically feasible?*
+# **Regulation.** The European Union's AI Act (Regulation 2024/1689, article 50) asks providers to mark synthetic
+# content in a machine-readable way, "effective, interoperable, robust and reliable as far as this is technically
+# feasible". China has required visible and hidden labels since September 2025; the United States' Take It Down Act
+# (May 2025) makes platforms remove intimate fakes within 48 hours of a complaint. *Given the table of section 3: what
+# is technically feasible?*
 #
 # **Who decides.** Bianchi et al. (2023) and Luccioni et al. (2023, *Stable Bias*) found in deployed models what section 1
 # planted. *Who should choose the share, for "a doctor" and for "a senator in 1800"? What should a model do if nobody chose?*
