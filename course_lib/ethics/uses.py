@@ -51,6 +51,7 @@ USES = {
         "Of its training faces with a hat 80 % have long hair, of those without 20 %; guidance amplifies that.",
     ),
     "faces_vae": Use("faces", unfit=FACES, limits="Far from real faces when drawn from the prior."),
+    "fashion_dit": Use("fashion", unfit=CLOTHES, limits="Patches do not always agree; the U-Net draws better."),
     "fashion_features": Use(
         "fashion",
         "Judging clothes: features for distances, a reader of classes.",
