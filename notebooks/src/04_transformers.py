@@ -1593,7 +1593,7 @@ table(
         {
             "experiment": "slope of the time to draw L tokens, without / with the cache",
             "result": " / ".join(f"{g:.1f}" for g in grows.values()),
-            "expected": "2 to 3 / 1 to 2",
+            "expected": "about 2, up to 3 / about 1, up to 2",
         },
         {
             "experiment": f"the same for {lengths[-1]} tokens: times faster",
