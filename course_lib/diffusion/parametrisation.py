@@ -114,7 +114,8 @@ def on_schedule(denoise: Denoiser, trained: Schedule, wanted: Schedule) -> Denoi
 
 def time_of_ratio(schedule: Schedule, ratio: Scalar, halvings: int = 40) -> Scalar:
     """The time t in [0, 1] at which sigma / alpha equals `ratio`, by bisection; the ratio grows with t."""
-    wanted = ratio.detach().cpu().double()  # on the CPU, since not every device has double precision
+    # In double precision, so on the CPU, which has it. In float32, cosine's ratio at t = 1 is -2e7 and not infinite.
+    wanted = ratio.detach().cpu().double().abs()
     low, high = torch.zeros_like(wanted), torch.ones_like(wanted)
     for _ in range(halvings):
         middle = (low + high) / 2

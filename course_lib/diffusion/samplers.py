@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from course_lib.diffusion.parametrisation import Denoiser, eps_from_x0
-from course_lib.diffusion.schedules import Schedule
+from course_lib.diffusion.schedules import Schedule, log_snr
 
 
 @torch.no_grad()
@@ -101,8 +101,7 @@ def _mix(x0: Tensor, eps: Tensor, weights: tuple[Tensor, Tensor]) -> Tensor:
 
 
 def _lambda(schedule: Schedule, t: Tensor) -> Tensor:
-    alpha, sigma = schedule(t)
-    return alpha.log() - sigma.log()
+    return log_snr(schedule, t) / 2
 
 
 def _pairs(x: Tensor, times: Tensor) -> Iterator[tuple[Tensor, Tensor]]:

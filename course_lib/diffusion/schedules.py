@@ -79,4 +79,4 @@ def at(schedule: Schedule, t: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
 def log_snr(schedule: Schedule, t: Scalar) -> Scalar:
     """log(alpha^2 / sigma^2), the one number by which two schedules at a time can be compared (Kingma et al. 2021)."""
     alpha, sigma = schedule(t)
-    return 2 * (alpha.log() - sigma.log())
+    return 2 * (alpha.clamp(min=0).log() - sigma.log())  # in float32, cosine's alpha at t = 1 is rounded to -4e-8

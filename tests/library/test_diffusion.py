@@ -132,6 +132,16 @@ def test_a_denoiser_moves_between_schedules_without_a_change(known):
     assert torch.allclose(moved(x, t), known.denoiser(cosine)(x, t), atol=1e-9)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("wanted", [flow, cosine])
+def test_pure_noise_is_pure_noise_on_every_schedule(wanted, dtype):
+    one, asked = torch.ones((), dtype=dtype), []
+    moved = p.on_schedule(lambda x, t: asked.append(t) or x, flow, wanted)
+    moved(torch.ones(1, 2, dtype=dtype), one)
+    assert float(asked[0]) == pytest.approx(1, abs=1e-6)
+    assert float(log_snr(wanted, one)) < -33
+
+
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_time_of_ratio_inverts_the_schedule(schedule):
     alpha, sigma = schedule(T)

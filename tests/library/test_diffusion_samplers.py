@@ -113,6 +113,13 @@ def test_the_ideal_denoiser_returns_its_training_images(sampler, schedule):
     assert float(nearest.max()) < 1e-3
 
 
+@pytest.mark.parametrize("sampler", [ddim, ddpm, dpm_solver])
+def test_in_single_precision_too_a_sampler_may_start_at_pure_noise(sampler):
+    x0 = torch.linspace(-1, 1, 6).view(2, 3)
+    drawn = last(sampler(lambda x, t: x0, torch.ones(2, 3), cosine, times(4)))
+    assert torch.allclose(drawn, x0, atol=1e-6)
+
+
 def test_a_perfect_guess_is_reached_in_one_step():
     x0, eps = torch.randn(4, 1, 4, 4), torch.randn(4, 1, 4, 4)
     x = add_noise(x0, eps, torch.tensor(0.8), cosine)
