@@ -36,17 +36,19 @@ def sample(options) -> int:
     out = options.out or Path(f"{Path(options.name).stem}.png")
     if options.n < 1:
         raise ValueError(f"--n must be 1 or more, got {options.n}")
-    if out.suffix not in WRITERS:
-        raise ValueError(f"--out must end in {' or '.join(WRITERS)}, got {str(out)!r}")
+    if out.suffix not in WRITERS or out.is_dir():
+        raise ValueError(f"--out must end in {' or '.join(WRITERS)} and be no folder, got {str(out)!r}")
+    if None not in (options.label, options.caption):
+        raise ValueError("--label and --caption cannot both hold: a model takes one or the other")
     model = _model(options.name)
     draw = getattr(_recipe_of(options.name), "draw", _draw)
     asked = _labels(model, options.n, options.label) if options.caption is None else _read(model, options)
+    out.parent.mkdir(parents=True, exist_ok=True)  # if that fails, then before all work
     with seeded(options.seed, model.device):
         parts = [
             to_uint8(draw(model, part).cpu())
             for part in tqdm(asked.split(BATCH), unit="batch", disable=options.n <= BATCH)
         ]
-    out.parent.mkdir(parents=True, exist_ok=True)
     WRITERS[out.suffix](out, torch.cat(parts), asked.cpu())
     if out.suffix == ".png":
         attest(out, options)
@@ -111,8 +113,8 @@ def train(options) -> int:
     """Train a recipe, measure the result and write its checkpoint."""
     recipe = _recipe(options.recipe)
     out = options.out or Path(f"{options.recipe}.safetensors")
-    if out.suffix != ".safetensors":
-        raise ValueError(f"--out must end in .safetensors, got {str(out)!r}")
+    if out.suffix != ".safetensors" or out.is_dir():
+        raise ValueError(f"--out must end in .safetensors and be no folder, got {str(out)!r}")
     state = _state(out, options.resume)
     images = recipe.data().to(pick_device())
     model = recipe.train(recipe.build().to(pick_device()), images, resume=state)
@@ -137,8 +139,8 @@ def _state(out: Path, resume: bool) -> Path:
         return state  # of several processes the first one reads and writes it
     if resume and not state.exists():
         raise ValueError(f"there is nothing to resume: no {state}")
-    if not resume:
-        state.unlink(missing_ok=True)
+    if state.exists() and not resume:
+        raise ValueError(f"{state} is of an interrupted training: go on with --resume, or delete it to start anew")
     out.parent.mkdir(parents=True, exist_ok=True)
     return state
 

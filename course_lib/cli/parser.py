@@ -1,6 +1,7 @@
 """The commands, their options, and how each way to fail is told."""
 
 import argparse
+import math
 import sys
 from pathlib import Path
 
@@ -113,7 +114,7 @@ def _for_instructors(commands) -> None:
     grade.add_argument("--require", choices=tiers, default="landlock", help="refuse a weaker sandbox (landlock)")
     grade.add_argument("--key", help="the exercise, diffusion; default: each notebook is looked at")
     grade.add_argument("--tests", type=Path, help="the folder with checks/ and hidden/, beside solutions/")
-    grade.add_argument("--limit", type=float, default=10.0, help="seconds that a test may take (10)")
+    grade.add_argument("--limit", type=_seconds, default=10.0, help="seconds that a test may take (10)")
     grade.add_argument("--gradescope", type=Path, help="also write results.json for Gradescope, of one notebook")
     grade.add_argument("--nbgrader", type=Path, help="also write the points into nbgrader's gradebook.db")
 
@@ -129,6 +130,16 @@ def _natural(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"a whole number from 1 upwards, got {text!r}")
     return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:  # with none at all, every answer would be wrong
+        raise argparse.ArgumentTypeError(f"seconds, more than 0, got {text!r}")
+    return seconds
 
 
 def _for_maintainers(commands) -> None:

@@ -78,7 +78,10 @@ def cache() -> Path:
     """The folder for downloaded data: `COURSE_DATA`, or the user's cache."""
     if folder := os.environ.get("COURSE_DATA"):
         return Path(folder)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "course_lib"
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "course_lib"
+    except RuntimeError as error:  # a container's user may have none
+        raise ValueError("you have no home folder: name one for the course's data in COURSE_DATA") from error
 
 
 def check_split(split: str, known: tuple[str, ...] = ("train", "test")) -> None:

@@ -50,6 +50,7 @@ def house(tmp_path, monkeypatch):
         ("sample none --n 0", "--n must be 1 or more, got 0"),
         ("sample none --n many", "invalid int value: 'many'"),
         ("sample none --out picture.gif", "--out must end in .png or .npz"),
+        ("sample none --caption star --label 1", "--label and --caption cannot both hold"),
         ("sample fashion_features", "draws no images"),
         ("train none", "no recipe is called 'none'; there are: "),
         ("train fashion_flow --out weights.pt", "--out must end in .safetensors"),
@@ -167,6 +168,17 @@ def test_classes_take_turns_where_only_the_model_knows_them(tmp_path):
     assert np.load(tmp_path / "digits.npz")["labels"].tolist() == [0, 1, 2]
 
 
+def test_a_place_that_takes_no_file_is_told_before_all_work(checkpoint, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(models, "_draw", lambda model, labels: pytest.fail("drawn in vain"))
+    (tmp_path / "file").write_text("in the way")
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "folder.safetensors").mkdir()
+    assert main(["sample", checkpoint, "--out", str(tmp_path / "file" / "grid.png")]) == 1
+    assert main(["sample", checkpoint, "--out", str(tmp_path / "folder.png")]) == 2
+    assert main(["train", "fashion_flow", "--out", str(tmp_path / "folder.safetensors")]) == 2
+    assert capsys.readouterr().err.count("\n") == 3
+
+
 def test_a_label_must_exist(checkpoint, capsys):
     assert main(["sample", checkpoint, "--label", "3"]) == 2
     assert "--label must be in 0..2, got 3" in capsys.readouterr().err
@@ -216,6 +228,8 @@ def test_an_interrupted_training_writes_no_checkpoint_and_can_go_on(recipe, tmp_
     assert "stopped at step 4 of 10; go on with --resume" in capsys.readouterr().err
     assert not out.exists()
     recipe.stop_at = 10
+    assert main(["train", "blank", "--out", str(out)]) == 2
+    assert "is of an interrupted training: go on with --resume" in capsys.readouterr().err
     assert main(["train", "blank", "--out", str(out), "--resume"]) == 0
     assert out.exists()
 

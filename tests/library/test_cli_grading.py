@@ -63,7 +63,9 @@ def test_what_cannot_be_graded_is_told_in_a_line(handed, tmp_path, capsys):
     ("arguments", "told"),
     [
         (["--jobs", "0"], "a whole number from 1 upwards, got '0'"),
-        (["--limit", "soon"], "invalid float value: 'soon'"),
+        (["--limit", "soon"], "seconds, more than 0, got 'soon'"),
+        (["--limit", "0"], "seconds, more than 0, got '0'"),
+        (["--limit", "nan"], "seconds, more than 0, got 'nan'"),
         (["--require", "steel"], "choose from"),
         (["--shard", "3/2"], "got '3/2'"),
     ],

@@ -171,6 +171,17 @@ def test_without_the_extra_the_picture_is_written_all_the_same(checkpoint, tmp_p
     assert not (tmp_path / "cache").exists()
 
 
+def test_who_has_no_home_folder_gets_the_picture_all_the_same(checkpoint, tmp_path, monkeypatch, capsys):
+    def homeless():
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in ("COURSE_DATA", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    assert main(["sample", str(checkpoint), "--n", "1", "--out", str(tmp_path / "grid.png")]) == 0
+    assert "you have no home folder: name one for the course's data in COURSE_DATA" in capsys.readouterr().err
+
+
 def test_a_cache_that_cannot_be_written_costs_the_manifest_not_the_picture(checkpoint, tmp_path, monkeypatch, capsys):
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("COURSE_DATA", str(tmp_path / "file"))
