@@ -105,6 +105,7 @@ def sdedit(
     return sampler(denoise, add_noise(guide, eps, times[0], schedule), schedule, times)
 
 
+@torch.no_grad()
 def repaint(
     denoise: Denoiser, known: Tensor, mask: Tensor, schedule: Schedule, times: Tensor, noises: Iterator[Tensor]
 ) -> Iterator[Tensor]:

@@ -39,4 +39,5 @@ def weights(x: Tensor, images: Tensor, alpha: Tensor, sigma: Tensor) -> Tensor:
     if x.shape[1:] != images.shape[1:]:
         raise ValueError(f"x must hold images of shape {tuple(images.shape[1:])}, got {tuple(x.shape[1:])}")
     squared = torch.cdist(x.flatten(1), alpha * images.flatten(1), compute_mode="donot_use_mm_for_euclid_dist") ** 2
+    squared = squared - squared.amin(dim=1, keepdim=True)  # the same weights; at sigma = 0 the nearest image has all
     return torch.softmax(-squared / (2 * sigma**2).clamp(min=torch.finfo(x.dtype).tiny), dim=1)

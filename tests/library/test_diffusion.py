@@ -189,6 +189,12 @@ def test_the_ideal_denoiser_of_two_points_by_hand():
     assert float(ideal_denoiser(images, flow)(x, t)) == pytest.approx(math.tanh(2 * 0.2), abs=1e-12)
 
 
+def test_without_noise_the_ideal_denoiser_answers_with_the_nearest_image():
+    images = torch.tensor([[0.0, 0.0], [10.0, 10.0]])
+    clean = ideal_denoiser(images, flow)(torch.tensor([[3.0, 3.0], [7.0, 6.0]]), torch.tensor(0.0))
+    assert torch.equal(clean, images)
+
+
 def test_the_ideal_denoiser_s_weights_are_a_distribution_that_sharpens():
     images, x = normal(50, 1, 4, 4), normal(6, 1, 4, 4)
     spread = [weights(x, images, *flow(torch.tensor(t, dtype=torch.float64))) for t in (0.05, 0.5, 0.999)]

@@ -66,6 +66,13 @@ def test_repaint_keeps_the_known_pixels_exactly():
     assert not torch.allclose(drawn[..., ~MASK], known[..., ~MASK], atol=1e-2)
 
 
+def test_repaint_keeps_no_graph_of_its_steps():
+    weight = torch.ones((), requires_grad=True)
+    noises = iter(torch.randn(4, 2, 1, 4, 4))
+    drawn = last(repaint(lambda x, t: weight * x, torch.zeros(2, 1, 4, 4), MASK, flow, times(3), noises))
+    assert not drawn.requires_grad
+
+
 def test_sdedit_of_no_strength_returns_the_guide():
     guide, eps = torch.rand(2, 1, 4, 4), torch.randn(2, 1, 4, 4)
     faint = times(4, start=1e-4)
