@@ -260,8 +260,7 @@ beside(
     [
         trajectory(
             walk,
-            limit=2.2,
-            size=(345, 330),
+            size=(345, 262),
             xlabel="mean of q",
             ylabel="log standard deviation of q",
             alt=f"Paths of guesses, {name}",
@@ -269,8 +268,8 @@ beside(
         for name, walk in walks.items()
     ],
     titles=list(walks),
-    caption="20 guesses learn from one draw a step. The same noise, the same steps.",
-    alt="Left, paths run to one of two humps and stay. Right, paths wander to and fro for as long",
+    caption="20 guesses learn from one draw a step. The same noise, the same steps. The humps are at a mean of ±0.95.",
+    alt="Left, most paths run to one of two humps and stay. Right, most still wander to and fro between the humps",
 )
 
 # %% [markdown]
@@ -428,9 +427,20 @@ curves(
 # %%
 vae = pretrained("fashion_vae").to(device)
 said = info("fashion_vae")
+meaning = {
+    "rate": "nats an image, for its latents",
+    "distortion": "nats an image, for its pixels once the latents are known",
+    "bits": "bits a pixel, for both",
+    "distance": "Fréchet distance of images drawn from N(0, I)",
+    "reconstructions": "Fréchet distance of recovered images",
+    "fitted rate": "the rate, with the learned prior of section 10",
+    "fitted distance": "Fréchet distance of images drawn from that prior",
+    "floor": "Fréchet distance of as many real images",
+}
 table(
-    [{"checkpoint": "fashion_vae", "parameters": sum(p.numel() for p in vae.parameters()), **said["metrics"]}],
-    caption=f"Trained by the recipe {said['recipe']} on {said['data']}. Bits of the unseen test images.",
+    [{"fashion_vae": name, "value": said["metrics"][name], "is": what} for name, what in meaning.items()],
+    caption=f"{sum(p.numel() for p in vae.parameters()):,} parameters, trained by the recipe {said['recipe']} on "
+    f"{said['data']}. Measured on unseen images; distances at n = {said['metrics']['n']:,}.",
 )
 
 # %%
@@ -450,7 +460,7 @@ grid(
 
 # %% [markdown]
 # Recovered images are good, though soft: of what the latents do not say, the decoder draws the mean. New ones are
-# weaker, some a mixture of two things. Remember that gap between the second row and the last ones: it is measured in
+# much weaker, most a mixture of two things. Remember that gap between the second row and the last ones: it is measured in
 # section 7, and explained and closed in section 10. One can trade variety for typicality by drawing latents with a
 # smaller standard deviation, the **temperature**. Move the slider:
 
@@ -555,7 +565,8 @@ slider(
 # %% [markdown]
 # The first nats buy most. At $\beta = 100$ hardly anything is worth its price, and all that is left is a blurred
 # average. Compare the table's last column with its first: between one β and the next, a nat should save more than the
-# smaller and less than the larger of them.
+# smaller and less than the larger of them. (From 1 to 0 it saves nothing: what those nats tell of the training images
+# does not help with unseen ones.)
 #
 # ### Collapse, and free bits
 #
@@ -673,13 +684,18 @@ atlas = pretrained("fashion_map").to(device)
 with torch.no_grad():
     page = atlas.decode(latent.map_grid(12).to(device)).cpu()
     where = atlas.encode(unseen.x.to(device))[0].cpu()
-grid(page, columns=12, caption="All of it, on one page.", alt="A page of 144 clothes; neighbours are alike")
+grid(
+    page,
+    columns=12,
+    caption="All of it, on one page: z₁ grows from left to right, z₂ from the bottom to the top.",
+    alt="A page of 144 clothes, neighbours alike: shoes at the left, bags below, pullovers at the right, trousers above",
+)
 
 # %%
 named = [1, 8, 7, 3]
 points(
     {clothes.classes[c]: where[unseen.labels == c] for c in named},
-    limit=3.2,
+    limit=4.9,
     xlabel="z₁",
     ylabel="z₂",
     size=(430, 430),
@@ -698,7 +714,7 @@ def spot(z1: float, z2: float):
 
 
 places = [-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0]
-slider(spot, {"z₁": places, "z₂": places}, shown=5, alt="The garment at one place of the map.")
+slider(spot, {"z₁": places, "z₂": places[::-1]}, shown=5, alt="The garment at one place of the map.")
 
 # %% [markdown]
 # ### Fewer numbers: against PCA
@@ -847,7 +863,8 @@ start = means_of(face_vae, strangers.x[bare])
 
 def edited(strength: float):
     images = torch.cat([faces_of(start + strength * direction) for direction in directions.values()])
-    return grid(images, columns=4, row_titles=list(wanted), width=300, alt=f"Four faces, edits of strength {strength}")
+    names = ["dark glasses", "hat", "earrings", "short hair", "sad mouth"]
+    return grid(images, columns=4, row_titles=names, width=300, alt=f"Four faces, edits of strength {strength}")
 
 
 slider(
@@ -858,7 +875,7 @@ slider(
 )
 
 # %% [markdown]
-# It looks right. Is it? For each face of the test set without the attribute, the judge reads the face as the VAE
+# Most of it looks right. Is it? For each face of the test set without the attribute, the judge reads the face as the VAE
 # recovers it and as it is after the edit. An edit should change its attribute and nothing else. A random direction of
 # the same length is the control.
 
@@ -1049,10 +1066,11 @@ books = {
 }
 beside(
     [
-        points({"data": data[:500], "codes": codes}, limit=1.2, size=(232, 250), alt=f"Codes on a spiral, {name}")
+        points({"data": data[:500], "codes": codes}, limit=1.2, size=(232, 230), alt=f"Codes on a spiral, {name}")
         for name, (data, codes, _) in books.items()
     ],
-    titles=[f"{name}: {round(36 * used.share)} of 36" for name, (_, _, used) in books.items()],
+    titles=[f"{name}: {round(36 * used.share)} of 36 used" for name, (_, _, used) in books.items()],
+    caption="A code is used if some point chose it. FSQ's grid stands still, and the points are squashed into it.",
     alt="Left, a few codes on the spiral and many left in a corner; middle, codes all along it; right, a square grid",
 )
 
