@@ -40,5 +40,5 @@ def _run(number: int, source: str, namespace: dict[str, object]) -> None:
     """Run a cell; its error is raised with the cell's number."""
     try:
         execute(source, namespace, f"cell {number}")
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a cell that calls exit() would end the check as if all were well
         raise Unreadable(f"cell {number} stops with {type(error).__name__}: {error}") from error

@@ -95,6 +95,9 @@ def test_check_says_what_is_left_to_do(handed, capsys):
     assert main(["check", str(handed / "untouched.ipynb")]) == 1
     assert f"0 of {count} tasks pass" in capsys.readouterr().out
     assert "stops with NameError: name 'nothing_of_this_name'" in failed(capsys, "check", handed / "stops.ipynb")
+    exits = (handed / "stops.ipynb").read_text(encoding="utf-8").replace("nothing_of_this_name", "exit()")
+    (handed / "exits.ipynb").write_text(exits, encoding="utf-8")
+    assert "stops with SystemExit" in failed(capsys, "check", handed / "exits.ipynb")
 
 
 @pytest.fixture(scope="module")
