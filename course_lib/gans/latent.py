@@ -44,7 +44,7 @@ def truncated(noise: Float[Tensor, "*shape"], limit: float) -> Float[Tensor, "*s
         return noise
     root = math.sqrt(2)
     inside = math.erf(limit / root)  # the mass between -limit and limit
-    return root * torch.erfinv(inside * torch.erf(noise / root))
+    return (root * torch.erfinv(inside * torch.erf(noise / root))).clamp(-limit, limit)
 
 
 def slerp(a: Float[Tensor, "*b d"], b: Float[Tensor, "*b d"], t: float) -> Float[Tensor, "*b d"]:

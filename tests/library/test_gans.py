@@ -145,6 +145,8 @@ def test_truncation_keeps_order_and_without_a_limit_changes_nothing():
     assert truncated(noise, math.inf) is noise
     assert (truncated(noise, 0.7).diff() >= 0).all()
     torch.testing.assert_close(truncated(noise, 30.0), noise, atol=1e-3, rtol=0)
+    far = torch.tensor([-9.0, 9.0])  # in single precision no quantile is left beyond
+    assert truncated(far, 6.0).tolist() == [-6.0, 6.0]
 
 
 def test_a_limit_of_zero_is_refused():
