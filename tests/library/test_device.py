@@ -3,7 +3,17 @@
 import pytest
 import torch
 
-from course_lib.device import Precision, Setup, pick, pick_device, precision, profile, seeded, setup
+from course_lib.device import (
+    Precision,
+    Setup,
+    _bf16_is_faster_on_cpu,
+    pick,
+    pick_device,
+    precision,
+    profile,
+    seeded,
+    setup,
+)
 
 CPU = torch.device("cpu")
 
@@ -35,6 +45,14 @@ def test_a_cpu_gets_bfloat16_only_where_it_measures_faster(monkeypatch, faster, 
     monkeypatch.delenv("COURSE_PRECISION", raising=False)
     monkeypatch.setattr("course_lib.device._bf16_is_faster_on_cpu", lambda: faster)
     assert precision(CPU).dtype == dtype
+
+
+def test_to_choose_a_precision_draws_no_random_numbers(monkeypatch):
+    monkeypatch.delenv("COURSE_PRECISION", raising=False)
+    _bf16_is_faster_on_cpu.cache_clear()  # as in a fresh kernel
+    before = torch.get_rng_state()
+    precision(CPU)
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_the_environment_overrides_device_precision_and_profile(monkeypatch):
