@@ -48,6 +48,7 @@ from course_lib.features import fashion_features, fashion_score, read_faces
 from course_lib.metrics import auroc
 from course_lib.model import last
 from course_lib.plotting import beside, curves, grid, points, show_code, table, trajectory
+from course_lib.plotting.marks import Mark, marks
 from course_lib.training import Ema, adamw, train_steps, warmup_cosine
 from course_lib.vaes import anomaly, bounds, estimators, gaussian, latent
 from course_lib.vaes.autoencoder import Autoencoder
@@ -528,15 +529,14 @@ table(
 )
 
 # %%
-order = sorted(measured.values(), key=lambda row: row["rate"])
 assert measured[betas[-1]]["rate"] < measured[betas[0]]["rate"]
-curves(
-    {"β from 100 to 0": [row["distortion"] for row in order]},
-    x=[row["rate"] for row in order],
+marks(
+    {f"β = {b:g}": Mark(row["rate"], *[row["distortion"]] * 3, group="small VAEs") for b, row in measured.items()},
     xlabel="rate, nats an image",
-    ylabel="distortion, nats",
+    ylabel="distortion, nats an image",
+    size=(640, 330),
     caption="What the latents cost, and what the pixels still cost then.",
-    alt="Distortion falls as the rate grows, steeply at first, then hardly",
+    alt="Distortion falls as the rate grows and β shrinks, steeply at first, then hardly",
 )
 
 # %%
