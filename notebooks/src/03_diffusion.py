@@ -303,8 +303,9 @@ assert sum(history[-50:]) < sum(history[:50])
 velocity = lambda x, t: net(torch.cat([x, t.expand(len(x), 1)], dim=1))
 start = torch.randn(400, 2)
 paths = torch.stack([start, *solvers.euler(velocity, start, solvers.times(60))])
+cloud = spiral(1500)
 drawn = points(
-    {"data": spiral(1500), "drawn": last(solvers.euler(velocity, torch.randn(1500, 2), solvers.times(60)))},
+    {"data": cloud, "drawn": last(solvers.euler(velocity, torch.randn(1500, 2), solvers.times(60)))},
     limit=2.6,
     size=(340, 340),
     alt="Points drawn by the flow lie on the spiral of the data",
@@ -312,7 +313,11 @@ drawn = points(
 beside(
     [
         trajectory(
-            paths[:, :60], limit=2.6, size=(340, 340), alt="Curved paths of sixty particles from noise to the spiral"
+            paths[:, :60],
+            behind=cloud,
+            limit=2.6,
+            size=(340, 340),
+            alt="Curved paths of sixty particles from noise to the spiral",
         ),
         drawn,
     ],
@@ -328,14 +333,20 @@ beside(
 
 # %%
 fields = [
-    field(lambda x, s=s: -velocity(x, torch.tensor(s)), limit=2.6, size=(230, 240), alt=f"Velocity field at time {s}")
+    field(
+        lambda x, s=s: -velocity(x, torch.tensor(s)),
+        behind=cloud,
+        limit=2.6,
+        size=(230, 222),
+        alt=f"Velocity field at time {s}",
+    )
     for s in (0.9, 0.5, 0.15)
 ]
 beside(
     fields,
     titles=["t = 0.9", "t = 0.5", "t = 0.15"],
-    caption="Arrows show the way towards the data.",
-    alt="Three vector fields: towards the centre, then swirling, then onto the arms of the spiral",
+    caption="Arrows show the way towards the data (grey).",
+    alt="Three vector fields over a grey spiral: towards its centre, at t = 0.15 onto its nearest arm",
 )
 
 # %% [markdown]
@@ -555,7 +566,8 @@ curves(
     levels={f"floor at n = {n:,}": floor},
     xlabel="network evaluations",
     ylabel="Fréchet distance",
-    caption="Second order pays as soon as the step is small enough for its extrapolation to hold.",
+    caption="One evaluation is a step of Euler's either way. From two on, second order pays: with 8 it is about as near as "
+    "Euler with 32.",
     alt="Fréchet distance against evaluations for two solvers, falling towards the floor",
 )
 
