@@ -99,7 +99,8 @@ def device_name(device: torch.device) -> str:
     """What a person would call it: the card's name, or the kind of processor."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return "Apple GPU (mps)" if device.type == "mps" else f"CPU, {torch.get_num_threads()} threads"
+    threads = torch.get_num_threads()
+    return "Apple GPU (mps)" if device.type == "mps" else f"CPU, {threads} thread{'s' * (threads > 1)}"
 
 
 def precision(device: torch.device) -> Precision:
