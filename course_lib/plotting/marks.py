@@ -30,6 +30,11 @@ class Mark(NamedTuple):
     high: float
     group: str
 
+    @classmethod
+    def exact(cls, x: float, y: float, group: str) -> "Mark":
+        """A mark without an interval."""
+        return cls(x, y, y, y, group)
+
 
 def marks(
     things: Mapping[str, Mark],

@@ -531,7 +531,7 @@ table(
 # %%
 assert measured[betas[-1]]["rate"] < measured[betas[0]]["rate"]
 marks(
-    {f"β = {b:g}": Mark(row["rate"], *[row["distortion"]] * 3, group="small VAEs") for b, row in measured.items()},
+    {f"β = {b:g}": Mark.exact(row["rate"], row["distortion"], "small VAEs") for b, row in measured.items()},
     xlabel="rate, nats an image",
     ylabel="distortion, nats an image",
     size=(640, 330),

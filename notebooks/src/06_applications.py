@@ -561,10 +561,7 @@ asked_for = {"bicubic": "one answer", "L2": "one answer", "pix2pix": "a draw", "
 beside(
     [
         marks(
-            {
-                way: Mark(found["psnr"], found["perception"], found["perception"], found["perception"], asked_for[way])
-                for way, found in ways.items()
-            },
+            {way: Mark.exact(found["psnr"], found["perception"], asked_for[way]) for way, found in ways.items()},
             xlabel="PSNR, dB",
             ylabel="distance of patches",
             size=(350, 300),

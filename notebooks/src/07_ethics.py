@@ -666,8 +666,7 @@ others_of = {"GAN": "fashion_gan", "tokens, one by one": "fashion_raster", "toke
 priced = {}
 for group, names in (("flow", of_flow), ("others", others_of)):
     for short, name in names.items():
-        excess = seen_excess(name)
-        priced[short] = Mark(metered[name]["joules each"], excess, excess, excess, group)
+        priced[short] = Mark.exact(metered[name]["joules each"], seen_excess(name), group)
 marks(
     priced,
     xlabel="joules a picture",
